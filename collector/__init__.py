@@ -1,0 +1,1 @@
+"""The writer: fetches, parses and stores, on a schedule or on demand."""

@@ -1,0 +1,142 @@
+"""Reading third-party fields: nothing is trusted to have the type it should have."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+DYNAMIC: Final = Decimal(-1)
+DEAREST_USD: Final = Decimal(9_000)
+"""Above this a rate per single unit is no rate (and would overflow int64 femto-dollars)."""
+MOST_DECIMALS: Final = 40
+
+
+class RefusedError(ValueError):
+    """A value that cannot be used; the text says why."""
+
+
+def usd(value: Any, what: str) -> Decimal | None:
+    """An exact amount in USD; None for a dynamic price ("-1"). Raises RefusedError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise RefusedError(f"{what} is not an amount: {shown(value)}")
+    try:
+        amount = Decimal(value.strip()) if isinstance(value, str) else Decimal(value)
+    except InvalidOperation as error:
+        raise RefusedError(f"{what} is not an amount: {shown(value)}") from error
+    if not amount.is_finite():
+        raise RefusedError(f"{what} is not a finite amount: {shown(value)}")
+    if amount == DYNAMIC:
+        return None
+    if amount < 0:
+        raise RefusedError(f"{what} is negative: {shown(value)}")
+    exponent = amount.as_tuple().exponent
+    if amount > DEAREST_USD or (isinstance(exponent, int) and exponent < -MOST_DECIMALS):
+        raise RefusedError(f"{what} is no plausible amount: {shown(value)}")
+    return amount
+
+
+def clean_float(value: Decimal) -> Decimal:
+    """Undo the artefacts of binary floats: a number of 15 or more digits is rounded to 12 significant ones.
+
+    `1.7999999999999998` becomes `1.8`; a number that a person wrote is left as it is.
+    """
+    if len(value.normalize().as_tuple().digits) < 15:
+        return value
+    return Decimal(f"{value:.12g}")
+
+
+def shown(value: Any) -> str:
+    """A hostile value as short plain text for a reason."""
+    text = "".join(c if c.isprintable() else "?" for c in str(value)[:60])
+    return f"{text!r}" + (" (shortened)" if len(str(value)) > 60 else "")
+
+
+@dataclass
+class Fields:
+    """The fields of one item. What is not known, or not of its type, ends up in `extra` as it came."""
+
+    item: Mapping[str, Any]
+    prefix: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+
+    def take(self, name: str, convert: Callable[[Any], T | None]) -> T | None:
+        """The field if it is there and of its type."""
+        self.known.add(name)
+        value = self.item.get(name)
+        if value is None or value == "":
+            return None
+        converted = convert(value)
+        if converted is None:
+            self._keep(name, value)
+        return converted
+
+    def sub(self, name: str) -> "Fields":
+        """The fields of a nested object."""
+        value = self.take(name, obj) or {}
+        return Fields(value, f"{self.prefix}{name}.", self.extra, self.unknown)
+
+    def rest(self) -> None:
+        """Keep every field that nobody asked for."""
+        for name in sorted(self.item.keys() - self.known):
+            if self.item[name] not in (None, "", [], {}):
+                self._keep(name, self.item[name])
+
+    def skip(self, *names: str) -> None:
+        """Fields that are read elsewhere, or say nothing new."""
+        self.known.update(names)
+
+    def _keep(self, name: str, value: Any) -> None:
+        self.extra[self.prefix + name] = value
+        self.unknown.append(self.prefix + name)
+
+
+def text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def day(value: Any) -> str | None:
+    """ISO text of a year, month or day."""
+    if not isinstance(value, str):
+        return None
+    for shape in ("%Y-%m-%d", "%Y-%m", "%Y"):
+        try:
+            datetime.strptime(value[:10], shape).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        return value[:10]
+    return None
+
+
+def whole(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value() and value < 10**15:
+        return int(value)
+    return value if isinstance(value, int) and abs(value) < 10**15 else None
+
+
+def number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    result = float(value)
+    return result if abs(result) < 1e15 else None
+
+
+def flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def obj(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def names(value: Any) -> tuple[str, ...] | None:
+    """A list of strings, sorted: sources shuffle theirs."""
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        return None
+    return tuple(sorted(set(value)))

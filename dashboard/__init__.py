@@ -1,0 +1,1 @@
+"""The reader: pages over what is stored."""

@@ -1,0 +1,118 @@
+"""Opening the database: SQLite (WAL) by default, PostgreSQL by RATECARD_DATABASE_URL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from db.errors import StorageError, UsageError
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_S: Final = 30
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for `url`; creates the folder of a SQLite file. Raises UsageError for a URL that is none."""
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(url, parsed.database)
+        return create_engine(url, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise UsageError(
+            "RATECARD_DATABASE_URL is not a database URL that Ratecard can open. Use sqlite:///path/to/file.db "
+            "or postgresql+psycopg://user@host/name."
+        ) from error
+
+
+def _sqlite(url: str, file: str | None) -> Engine:
+    if file and file != ":memory:":
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # The driver's own implicit BEGIN starts transactions too late for a consistent read-then-write.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("ratecard_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One write transaction: committed whole at the end of the block, or not at all."""
+    with (
+        _said_plainly(engine),
+        engine.connect().execution_options(ratecard_write=True) as connection,
+        connection.begin(),
+    ):
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One read transaction: every query in the block sees the same state."""
+    with _said_plainly(engine), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _said_plainly(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0] if error.orig and str(error.orig).strip() else "unknown"
+        raise StorageError(f"The database {where} refused: {reason}. `ratecard doctor` checks it.") from error
+
+
+def migrate(engine: Engine) -> None:
+    """Create the schema, or bring it to this version."""
+    from alembic import command  # imported here: read verbs never migrate and start faster without it
+    from alembic.config import Config
+
+    if schema_version(engine) == newest_version():
+        return
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def newest_version() -> str:
+    """The revision that this code was written for: the name of the last migration file."""
+    return max(path.stem.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def schema_version(engine: Engine) -> str | None:
+    """The revision that the database is at; None where it has none."""
+    with reading(engine) as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def require_schema(engine: Engine) -> None:
+    """Refuse, in one sentence, to read a database that is not there or of another version."""
+    file = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
+    if file and file != ":memory:" and not Path(file).exists():
+        raise StorageError(f"There is no database at {file} yet. `ratecard run` or `ratecard init` makes one.")
+    found, needed = schema_version(engine), newest_version()
+    if found is None:
+        raise StorageError("The database is empty. `ratecard run` or `ratecard init` prepares it.")
+    if found < needed:
+        raise StorageError(f"The database is at version {found}, this is {needed}. `ratecard init` updates it.")
+    if found > needed:
+        raise StorageError(f"The database is at version {found}, newer than this Ratecard ({needed}). Update it.")

@@ -1,0 +1,1 @@
+"""The price ledger: bitemporal and append-only."""

@@ -1,0 +1,67 @@
+"""Where things are: from the environment (RATECARD_*) or ratecard.toml, in this order."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pydantic import ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from db.errors import UsageError
+
+S = TypeVar("S", bound="Storage")
+
+
+def config_file() -> Path:
+    """RATECARD_CONFIG, or ratecard.toml in the working folder."""
+    return Path(os.environ.get("RATECARD_CONFIG") or "ratecard.toml")
+
+
+class Storage(BaseSettings):
+    """What reader and writer both need."""
+
+    model_config = SettingsConfigDict(env_prefix="RATECARD_", extra="ignore")
+
+    home: Path = Path.home() / ".ratecard"
+    database_url: str = ""
+
+    @model_validator(mode="after")
+    def _default_database(self) -> Self:
+        self.home = self.home.expanduser()
+        if not self.database_url:
+            self.database_url = f"sqlite:///{self.home / 'ratecard.db'}"
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+def load(kind: type[S]) -> S:
+    """The settings, or one sentence about the first that is wrong. A value is never repeated: it may be a key."""
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])) or "settings"
+        reason = first["msg"][0].lower() + first["msg"][1:]
+        raise UsageError(
+            f"The setting {name} (RATECARD_{name.upper()} or {config_file()}) is wrong: {reason}."
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{config_file()} is not TOML: {error}.") from error
+    except OSError as error:
+        raise UsageError(f"{config_file()} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,1 @@
+"""The command line, and the shell scripts that developers run."""
