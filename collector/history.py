@@ -1,7 +1,8 @@
-"""Replaying what others recorded: files of polls, or the git history of a file that scraped a source."""
+"""Replaying recorded polls from files, through the same path as live ones."""
 
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -52,7 +53,7 @@ class Replayed:
 def source_named(name: str) -> Source:
     """A source by its name. Raises UsageError that lists the names."""
     if name not in SOURCES:
-        raise UsageError(f"There is no source named {name!r}. The sources are: {', '.join(SOURCES)}.")
+        raise UsageError(f"There is no source named {name!r}. Name one of: {', '.join(SOURCES)}.")
     return SOURCES[name]
 
 
@@ -78,8 +79,6 @@ def replay(
             if of.name not in known:
                 with reading(engine) as connection:
                     known[of.name] = set(polls_read.instants(connection, of.name, answered_only=False))
-            if each.error is not None or each.observed_at is None:
-                raise InputError(each.error or f"{each.where}: it says no time.")
             if each.observed_at in known[of.name]:
                 result.skipped += 1
                 continue
@@ -91,7 +90,7 @@ def replay(
         finally:
             if progress is not None:
                 progress(each)
-        known[of.name].add(each.observed_at)
+        known[of.name].add(poll.observed_at)
         result.loaded += 1
         result.changed += poll.changed
         result.rejected_items += poll.rejected
@@ -101,7 +100,8 @@ def replay(
 
 
 def _record(engine: Engine, each: Recorded, desk: Desk, now: Callable[[], datetime]) -> Poll:
-    assert each.observed_at is not None
+    if each.error is not None or each.observed_at is None:
+        raise InputError(each.error or f"{each.where}: it says no time.")
     snapshot = desk.source.read(each.body, desk.memo)
     draft = Poll(desk.source.name, (), each.observed_at, now(), Status.OK, body_digest=each.digest)
     with writing(engine) as connection:
@@ -114,9 +114,7 @@ def from_files(files: Iterable[Path]) -> Iterator[Recorded]:
     for file in files:
         for number, line in enumerate(_lines(file), 1):
             where = f"{file.name} line {number}"
-            if line is None:
-                yield Recorded(where, None, None, None, error=f"{where}: longer than {LONGEST_LINE >> 20} MB.")
-            elif isinstance(line, str):
+            if isinstance(line, str):
                 yield Recorded(where, None, None, None, error=f"{where}: {line}")
             elif line.strip():
                 yield _from_line(where, line)
@@ -130,9 +128,13 @@ def _from_line(where: str, line: bytes) -> Recorded:
         observed_at = instant(row.get("observed_at"), where)
     except InputError as problem:
         return Recorded(where, None, None, None, error=str(problem))
-    digest = blake2b(line, digest_size=16).hexdigest()
     named = row.get("source")
-    return Recorded(where, observed_at, named if isinstance(named, str) else None, row["data"], digest)
+    return Recorded(where, observed_at, named if isinstance(named, str) else None, row["data"], body_digest(line))
+
+
+def body_digest(body: bytes) -> str:
+    """The content address of a body as it came."""
+    return blake2b(body, digest_size=16).hexdigest()
 
 
 def instant(value: object, where: str) -> datetime:
@@ -146,12 +148,12 @@ def instant(value: object, where: str) -> datetime:
     return at.astimezone(UTC)
 
 
-def _lines(file: Path) -> Iterator[bytes | str | None]:
-    """Lines of a file; None for one that is too long, a text for what stopped the reading."""
+def _lines(file: Path) -> Iterator[bytes | str]:
+    """Lines of a file; a text instead of a line says why it, or all that would follow, cannot be read."""
     try:
         with file.open("rb") as head:
             start = head.read(6)
-        opener = next((o for magic, o in _OPENERS.items() if start.startswith(magic)), lambda p: p.open("rb"))
+        opener = next((o for magic, o in _OPENERS.items() if start.startswith(magic)), lambda path: path.open("rb"))
         with opener(file) as stream:
             while line := stream.readline(LONGEST_LINE + 1):
                 if len(line) <= LONGEST_LINE:
@@ -159,10 +161,10 @@ def _lines(file: Path) -> Iterator[bytes | str | None]:
                     continue
                 while line and not line.endswith(b"\n"):
                     line = stream.readline(LONGEST_LINE)
-                yield None
+                yield f"longer than {LONGEST_LINE >> 20} MB."
     except FileNotFoundError as error:
         raise InputError(f"There is no file {file}.") from error
     except IsADirectoryError as error:
         raise InputError(f"{file} is a folder. Name its files, for example {file}/*.jsonl.xz.") from error
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, OSError) as error:
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         yield f"the file breaks off here ({str(error) or 'truncated'}); what came before it is kept."

@@ -13,6 +13,9 @@ from db.errors import StorageError, UsageError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S: Final = 30
+WRITER_KEY: Final = 0x52617465
+COLLECTOR_KEY: Final = WRITER_KEY + 1
+"""PostgreSQL advisory locks: one write transaction at a time; one collector."""
 
 
 def open_engine(url: str) -> Engine:
@@ -57,6 +60,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
         engine.connect().execution_options(ratecard_write=True) as connection,
         connection.begin(),
     ):
+        if connection.dialect.name == "postgresql":
+            # As in SQLite: a writer reads what it compares with after the writer before it is done.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_KEY})
         yield connection
 
 
@@ -116,3 +122,29 @@ def require_schema(engine: Engine) -> None:
         raise StorageError(f"The database is at version {found}, this is {needed}. `ratecard init` updates it.")
     if found > needed:
         raise StorageError(f"The database is at version {found}, newer than this Ratecard ({needed}). Update it.")
+
+
+@contextmanager
+def collector_lock(engine: Engine, home: Path) -> Iterator[None]:
+    """Hold the right to be this database's one collector. The lock dies with the process."""
+    busy = "Another collector already works on this database. Stop it first, or use `ratecard dashboard` beside it."
+    if engine.url.get_backend_name() == "sqlite":
+        import fcntl
+
+        file = engine.url.database
+        place = Path(f"{file}.collector") if file and file != ":memory:" else home / "collector"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StorageError(busy) from error
+            yield
+        return
+    with _said_plainly(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": COLLECTOR_KEY}).scalar_one():
+            raise StorageError(busy)
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": COLLECTOR_KEY})

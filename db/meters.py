@@ -42,6 +42,10 @@ LABELS: Final[dict[str, str]] = {
 }
 
 
+PER_MILLION: Final = 1_000_000
+"""People quote token rates for this many."""
+
+
 def unit(meter: str) -> str:
     """The unit of one quantity of `meter`; "unit" for a meter that this version does not know."""
     return UNITS.get(meter, "unit")

@@ -57,7 +57,8 @@ class Detail:
     @classmethod
     def from_json(cls, body: Json) -> "Detail":
         known = {f.name for f in fields(cls)}
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in body.items() if k in known})
+        said: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in body.items() if k in known}
+        return cls(**said)
 
     @cached_property
     def text(self) -> str:

@@ -5,7 +5,7 @@ otherwise it stays a model of its own.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -156,30 +156,38 @@ def identify(native: Native, index: Known) -> Identity:
 
 
 def _match(text: str, native: Native, index: Known) -> tuple[str, str] | None:
-    author, slash, slug = text.rpartition("/")
-    candidates = [(text, "same id")]
-    if native.hugging_face_id and native.hugging_face_id.lower() in index.by_hugging_face:
-        return index.by_hugging_face[native.hugging_face_id.lower()], "Hugging Face id"
-    if slash:
-        if author in AUTHORS:
-            candidates.append((f"{AUTHORS[author]}/{slug}", "author's other name"))
-    elif native.provider in OWN_API:
-        candidates.append((f"{OWN_API[native.provider]}/{text}", "author's own API"))
-    for name, rule in candidates:
+    for name, rule in _candidates(text, native.provider):
+        dotted = _DASHED_VERSION.sub(r"\1.\2", name)
         if name in index.ids:
             return name, rule
-        dotted = _DASHED_VERSION.sub(r"\1.\2", name)
-        if dotted != name and dotted in index.ids:
+        if dotted in index.ids:
             return dotted, f"{rule}, version written with a dash"
-    if text in index.by_hugging_face:
-        return index.by_hugging_face[text], "Hugging Face id"
-    if text in index.by_permaslug:
-        return index.by_permaslug[text], "permanent slug"
-    if not slash and native.provider not in OWN_API:
-        for name in (text, _DASHED_VERSION.sub(r"\1.\2", text)):
-            if name in index.by_slug:
-                return index.by_slug[name], "name that only one author uses"
+    for names, by_name, rule in (
+        (((native.hugging_face_id or "").lower(), text), index.by_hugging_face, "Hugging Face id"),
+        ((text,), index.by_permaslug, "permanent slug"),
+        (_bare(text, native.provider), index.by_slug, "name that only one author uses"),
+    ):
+        for name in names:
+            if name in by_name:
+                return by_name[name], rule
     return None
+
+
+def _candidates(text: str, provider: str) -> Iterator[tuple[str, str]]:
+    """What the reference may call it, each with the rule."""
+    yield text, "same id"
+    author, slash, slug = text.rpartition("/")
+    if author in AUTHORS:
+        yield f"{AUTHORS[author]}/{slug}", "author's other name"
+    if not slash and provider in OWN_API:
+        yield f"{OWN_API[provider]}/{text}", "author's own API"
+
+
+def _bare(text: str, provider: str) -> tuple[str, ...]:
+    """Spellings of a name without an author, at a provider that serves many authors."""
+    if "/" in text or provider in OWN_API:
+        return ()
+    return text, _DASHED_VERSION.sub(r"\1.\2", text)
 
 
 def _own(native: Native) -> Identity:

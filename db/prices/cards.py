@@ -59,10 +59,8 @@ def catalogue(connection: Connection, at: datetime | None = None) -> list[Entry]
 
 def card(connection: Connection, model: str, at: datetime | None = None, known_at: datetime | None = None) -> Card:
     """The whole card of a model. Raises UsageError, with near names, where there is none by that id."""
+    require_model(connection, model)
     model, _ = split_variant(model)
-    endpoints = catalog.endpoints(connection, model)
-    if not endpoints:
-        raise UsageError(_no_such_model(connection, model))
     listings = by_trust(catalog.listings(connection, model, at, known_at))
     prices = read.in_force_at(connection, model, at=at, known_at=known_at)
     said = listings or by_trust(_last_said(connection, model))
@@ -89,6 +87,12 @@ def model_events(connection: Connection, model: str | None = None, since: dateti
     began = polls.record_began(connection)
     found = events(catalog.detail_history(connection, model, since), began)
     return [event for event in found if since is None or event.at >= since]
+
+
+def require_model(connection: Connection, model: str) -> None:
+    """Raise UsageError, with near names, where no endpoint ever served `model`."""
+    if not catalog.endpoints(connection, model):
+        raise UsageError(_no_such_model(connection, model))
 
 
 def _no_such_model(connection: Connection, model: str) -> str:

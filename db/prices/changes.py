@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from db.prices.facts import Change, Price, Rate, Step
 
@@ -51,7 +51,7 @@ def changes(prices: Iterable[Price], since: datetime | None = None, until: datet
     """
     found: list[Change] = []
     for versions in by_endpoint(prices):
-        for before, after in zip(versions, versions[1:], strict=False):
+        for before, after in pairwise(versions):
             at = after.valid_from
             if (since is None or at >= since) and (until is None or at < until):
                 found += _moves(before, after)

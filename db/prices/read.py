@@ -65,9 +65,14 @@ def history(
 
 
 def around_changes(
-    connection: Connection, since: datetime, until: datetime | None = None, model: str | None = None
+    connection: Connection,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    model: str | None = None,
 ) -> list[Price]:
     """The versions that began in [since, until) and the last one before each, by endpoint and oldest first."""
+    if since is None:
+        return history(connection, model, until=until)
     began = and_(believed(_PRICE), _PRICE.c.valid_from >= since)
     if until is not None:
         began = and_(began, _PRICE.c.valid_from < until)
