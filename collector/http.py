@@ -1,6 +1,7 @@
 """Getting a document politely: conditional requests, bounded size and time, retries that honour Retry-After."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ class Bounds:
     deadline_s: float = 60
     attempts: int = 3
     max_body_bytes: int = 32 * 1024 * 1024
+    first_pause_s: float = 0.5
 
 
 class TryAgainError(SourceError):
@@ -50,25 +52,26 @@ class Fetcher:
     client: httpx.AsyncClient
     base: str
     bounds: Bounds
-    headers: dict[str, str] = field(default_factory=dict)
+    # The headers may hold a key, which must not show where a Fetcher is printed.
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    kept: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    kept: dict[str, tuple[str, bytes]] = field(default_factory=dict, repr=False)
 
     async def get(self, path: str) -> bytes:
         """The body at `path`. Raises SourceError, in one sentence that names the address."""
-        url = self.base + path
-        where = f"{httpx.URL(url).host}{httpx.URL(url).path}"
+        where = _place(self.base + path)
         try:
             async with asyncio.timeout(self.bounds.deadline_s):
                 async for attempt in stamina.retry_context(
                     on=_pause,
                     attempts=self.bounds.attempts,
                     timeout=self.bounds.deadline_s,
-                    wait_initial=0.5,
+                    wait_initial=self.bounds.first_pause_s,
+                    wait_jitter=self.bounds.first_pause_s,
                     wait_max=LONGEST_WAIT_S,
                 ):
                     with attempt:
-                        return await self._once(url, where)
+                        return await self._once(self.base + path, where)
         except TimeoutError as error:
             raise SourceError(f"{where} took longer than {self.bounds.deadline_s:g} s in all.") from error
         raise SourceError(f"{where} gave no answer.")
@@ -90,7 +93,9 @@ class Fetcher:
             raise TryAgainError(f"{where} did not answer within {self.bounds.timeout_s:g} s.") from error
         except httpx.ConnectError as error:
             raise TryAgainError(f"{where} could not be reached ({_short(error)}). Is there a network?") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL) as error:
+            raise SourceError(f"{where} is no address to get anything from: {_short(error)}", permanent=True) from error
+        except httpx.HTTPError as error:
             raise TryAgainError(f"{where} broke off: {_short(error)}.") from error
 
     async def _body(self, response: httpx.Response, where: str) -> bytes:
@@ -100,7 +105,7 @@ class Fetcher:
             body += chunk
             if len(body) > limit:
                 raise SourceError(
-                    f"{where} sent more than {limit // 1024 // 1024} MB; nothing was kept.", permanent=True
+                    f"{where} sent more than {limit / 1024 / 1024:.3g} MB; nothing was kept.", permanent=True
                 )
         return bytes(body)
 
@@ -112,9 +117,18 @@ class Fetcher:
             return SourceError(message, permanent=True)
         wait_s = retry_after_s(response.headers.get("Retry-After"), self.now())
         retry_at = self.now() + timedelta(seconds=wait_s) if wait_s is not None else None
-        if wait_s is not None and wait_s > LONGEST_WAIT_S:
+        if wait_s is not None and wait_s > min(LONGEST_WAIT_S, self.bounds.deadline_s):
             return SourceError(message, retry_at=retry_at)
         return TryAgainError(message, wait_s=wait_s, retry_at=retry_at)
+
+
+def _place(url: str) -> str:
+    """Host and path, without what may be secret in an address. Raises SourceError where it is none."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise SourceError(f"{url[:60]!r} is no address: {_short(error)}.", permanent=True) from error
+    return f"{parsed.host}{parsed.path}"
 
 
 def _pause(error: Exception) -> bool | float:
@@ -128,11 +142,11 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     """Seconds in a Retry-After header, which holds seconds or an HTTP date."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if re.fullmatch(r"[0-9]+", value.strip()):
         return float(min(int(value.strip()[:9]), 86_400 * 7))
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

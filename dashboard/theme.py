@@ -1,4 +1,4 @@
-"""Colours, light and dark: told to Streamlit on its command line, to charts as a palette, to tables as CSS."""
+"""Colours, light and dark: told to Streamlit as options, to charts as a palette, to tables as CSS."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -57,9 +57,15 @@ def palette(name: str | None) -> Palette:
     return DARK if name == "dark" else LIGHT
 
 
-def flags() -> list[str]:
-    """Both themes as options of `streamlit run`."""
-    found = ["--theme.baseRadius=8px", "--theme.headingFontWeights=650", "--theme.showWidgetBorder=true"]
+def options() -> dict[str, str]:
+    """Both themes as options of Streamlit; a viewer switches between them in its menu."""
+    found = {
+        "theme.baseRadius": "8px",
+        "theme.headingFontWeights": "650",
+        "theme.metricValueFontSize": "1.5rem",
+        "theme.paddingTop": "1.25rem",
+        "theme.paddingBottom": "3rem",
+    }
     for colours in (LIGHT, DARK):
         values = {
             "primaryColor": colours.accent,
@@ -69,7 +75,7 @@ def flags() -> list[str]:
             "borderColor": colours.grid,
             "linkColor": colours.accent,
         }
-        found += [f"--theme.{colours.name}.{key}={value}" for key, value in values.items()]
+        found |= {f"theme.{colours.name}.{key}": value for key, value in values.items()}
     return found
 
 

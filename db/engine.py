@@ -18,13 +18,17 @@ COLLECTOR_KEY: Final = WRITER_KEY + 1
 """PostgreSQL advisory locks: one write transaction at a time; one collector."""
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for `url`; creates the folder of a SQLite file. Raises UsageError for a URL that is none."""
+def open_engine(url: str, *, read_only: bool = False) -> Engine:
+    """An engine for `url`; creates the folder of a SQLite file. Raises UsageError for a URL that is none.
+
+    With `read_only` nothing is created, and the database itself refuses every write.
+    """
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(url, parsed.database)
-        return create_engine(url, pool_pre_ping=True)
+            return _sqlite(url, parsed.database, read_only)
+        options = {"postgresql_readonly": True} if read_only else {}
+        return create_engine(url, pool_pre_ping=True, execution_options=options)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise UsageError(
             "RATECARD_DATABASE_URL is not a database URL that Ratecard can open. Use sqlite:///path/to/file.db "
@@ -32,8 +36,8 @@ def open_engine(url: str) -> Engine:
         ) from error
 
 
-def _sqlite(url: str, file: str | None) -> Engine:
-    if file and file != ":memory:":
+def _sqlite(url: str, file: str | None, read_only: bool) -> Engine:
+    if file and file != ":memory:" and not read_only:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
 
@@ -41,7 +45,9 @@ def _sqlite(url: str, file: str | None) -> Engine:
     def configure(connection: Any, _record: Any) -> None:
         # The driver's own implicit BEGIN starts transactions too late for a consistent read-then-write.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        reader = ("query_only=ON",)
+        writer = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+        for pragma in reader if read_only else writer:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

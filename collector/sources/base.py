@@ -1,17 +1,25 @@
 """What a source is: pure functions from bodies to a snapshot. Fetching is done by a job, not here."""
 
 import json
-from collections.abc import Callable, Generator
+import re
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
 
 from db.errors import InputError, SourceError
 from db.polls.facts import Rejection
-from db.prices.facts import Offer, Snapshot
+from db.prices.facts import Offer, Rate, Rates, Snapshot
 
 Json = Any
+
+DEEPEST: Final = 40
+"""Levels of nesting that are kept of one item; what lies deeper becomes a note."""
+LONGEST_NUMBER: Final = 300
+"""Digits of a number, and decimal places that it may be moved by; beyond, it stays text and is refused as such."""
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,8 @@ class Memo:
         before = self.items.get(name)
         if before is not None and before[0] == item:
             return before[1]
+        if _is_deep(item):
+            item = storable(item)
         result = parse(item)
         self.items[name] = (item, result)
         return result
@@ -81,16 +91,64 @@ class Source:
 
 
 def parse_json(body: bytes | str, what: str) -> Json:
-    """JSON with exact numbers: fractions as Decimal; NaN and Infinity as text, so that the item is refused."""
+    """JSON with exact numbers: fractions as Decimal; NaN, Infinity and absurd sizes as text, to be refused.
+
+    Characters that no database takes (NUL, halves of a surrogate pair, broken UTF-8) become U+FFFD.
+    """
+    text = body if isinstance(body, str) else body.decode("utf-8-sig", "replace")
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=str)
+        document = json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str)
+        return storable(document) if _UNSTORABLE_ESCAPE.search(text) else document
     except RecursionError as error:
         raise InputError(f"{what} is not usable: it is nested too deeply.") from error
     except ValueError as error:
-        start = body[:200].lstrip().lower()
-        html = start.startswith(b"<") if isinstance(start, bytes) else start.startswith("<")
-        reason = "it is HTML, not JSON" if html else f"it is not JSON ({error})" if body else "it is empty"
+        html = text[:200].lstrip().startswith("<")
+        reason = "it is HTML, not JSON" if html else f"it is not JSON ({error})" if text.strip() else "it is empty"
         raise InputError(f"{what} is not usable: {reason}.") from error
+
+
+def _fraction(text: str) -> Decimal | str:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return text
+    return value if abs(value.adjusted()) <= LONGEST_NUMBER else text
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= LONGEST_NUMBER else text
+
+
+def _is_deep(value: Json) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [value for values in inner for value in values]
+        if not level:
+            return False
+    return True
+
+
+def storable(value: Json, levels: int = DEEPEST) -> Json:
+    """A copy that any database and any JSON writer takes."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if not isinstance(value, dict | list):
+        return value
+    if not levels:
+        return f"(nested more than {DEEPEST} levels deep)"
+    if isinstance(value, list):
+        return [storable(each, levels - 1) for each in value]
+    return {storable(name): storable(each, levels - 1) for name, each in value.items()}
+
+
+def last_wins(rates: Iterable[Rate]) -> Rates:
+    """Of several rates under one and the same condition only the last can ever apply."""
+    kept: dict[tuple[str, int, int | None, int | None], Rate] = {}
+    for rate in rates:
+        kept.pop(rate.condition, None)
+        kept[rate.condition] = rate
+    return tuple(kept.values())
 
 
 def collect(

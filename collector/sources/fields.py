@@ -1,5 +1,7 @@
 """Reading third-party fields: nothing is trusted to have the type it should have."""
 
+import re
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +14,10 @@ DYNAMIC: Final = Decimal(-1)
 DEAREST_USD: Final = Decimal(9_000)
 """Above this a rate per single unit is no rate (and would overflow int64 femto-dollars)."""
 MOST_DECIMALS: Final = 40
+MOST_TOKENS: Final = 10**9
+"""No prompt is longer; it also is what a column of the database holds."""
+LONGEST_NAME: Final = 200
+_PLAIN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class RefusedError(ValueError):
@@ -21,6 +27,8 @@ class RefusedError(ValueError):
 def usd(value: Any, what: str) -> Decimal | None:
     """An exact amount in USD; None for a dynamic price ("-1"). Raises RefusedError for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise RefusedError(f"{what} is not an amount: {shown(value)}")
+    if isinstance(value, str) and not _PLAIN.fullmatch(value.strip()):
         raise RefusedError(f"{what} is not an amount: {shown(value)}")
     try:
         amount = Decimal(value.strip()) if isinstance(value, str) else Decimal(value)
@@ -35,7 +43,7 @@ def usd(value: Any, what: str) -> Decimal | None:
     exponent = amount.as_tuple().exponent
     if amount > DEAREST_USD or (isinstance(exponent, int) and exponent < -MOST_DECIMALS):
         raise RefusedError(f"{what} is no plausible amount: {shown(value)}")
-    return amount
+    return amount.copy_abs()  # of "-0"
 
 
 def clean_float(value: Decimal) -> Decimal:
@@ -50,8 +58,9 @@ def clean_float(value: Decimal) -> Decimal:
 
 def shown(value: Any) -> str:
     """A hostile value as short plain text for a reason."""
-    text = "".join(c if c.isprintable() else "?" for c in str(value)[:60])
-    return f"{text!r}" + (" (shortened)" if len(str(value)) > 60 else "")
+    whole_text = str(value) if isinstance(value, str | int | Decimal | None) else reprlib.repr(value)
+    text = "".join(c if c.isprintable() else "?" for c in whole_text[:60])
+    return f"{text!r}" + (" (shortened)" if len(whole_text) > 60 else "")
 
 
 @dataclass
@@ -72,7 +81,7 @@ class Fields:
             return None
         converted = convert(value)
         if converted is None:
-            self._keep(name, value)
+            self.keep(name, value)
         return converted
 
     def sub(self, name: str) -> "Fields":
@@ -84,19 +93,31 @@ class Fields:
         """Keep every field that nobody asked for."""
         for name in sorted(self.item.keys() - self.known):
             if self.item[name] not in (None, "", [], {}):
-                self._keep(name, self.item[name])
+                self.keep(name, self.item[name])
 
     def skip(self, *names: str) -> None:
         """Fields that are read elsewhere, or say nothing new."""
         self.known.update(names)
 
-    def _keep(self, name: str, value: Any) -> None:
+    def keep_all(self, unread: Mapping[str, Any]) -> None:
+        """Keep and count what was read elsewhere and could not be used there."""
+        for name, value in unread.items():
+            self.keep(name, value)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep and count a field that could not be used."""
         self.extra[self.prefix + name] = value
         self.unknown.append(self.prefix + name)
 
 
 def text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def named(value: Any) -> str | None:
+    """Text that can name a thing: printable and of bounded length."""
+    fits = isinstance(value, str) and value.strip() and len(value) <= LONGEST_NAME and value.isprintable()
+    return value if fits else None
 
 
 def day(value: Any) -> str | None:
@@ -115,16 +136,41 @@ def day(value: Any) -> str | None:
 def whole(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value() and value < 10**15:
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) < 10**15 and value == value.to_integral_value():
         return int(value)
     return value if isinstance(value, int) and abs(value) < 10**15 else None
 
 
+def length(value: Any) -> int | None:
+    """A number of tokens."""
+    tokens = whole(value)
+    return tokens if tokens is not None and tokens >= 0 else None
+
+
 def number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    """A figure that is no money and not negative."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < 10**15:
         return None
-    result = float(value)
-    return result if abs(result) < 1e15 else None
+    return float(value)
+
+
+def percent(value: Any) -> float | None:
+    figure = number(value)
+    return figure if figure is not None and figure <= 100 else None
+
+
+def percentiles(value: Any) -> tuple[tuple[str, float], ...] | None:
+    """Those of p50, p75, p90 and p99 that an object has."""
+    if not isinstance(value, dict):
+        return None
+    found = ((name, number(value.get(name))) for name in ("p50", "p75", "p90", "p99"))
+    return tuple((name, figure) for name, figure in found if figure is not None)
+
+
+def share(value: Any) -> Decimal | None:
+    """A part of the whole, exact; negative for an addition."""
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return Decimal(value) if is_number and -1 <= value <= 1 else None
 
 
 def flag(value: Any) -> bool | None:

@@ -4,7 +4,7 @@ Of dated prices the one in force at the poll is quoted; hours of the day and pro
 (batch, flex, priority) are endpoints of their own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from importlib.metadata import version
@@ -19,7 +19,10 @@ from db.polls.facts import Rejection
 from db.prices.facts import Offer, Rate, Rates, Snapshot
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice, PriceVariant, Provider
+    from genai_prices.types import ModelInfo, PriceVariant, Provider
+
+    Quoted = Mapping[str, Any]
+    """Price key -> Decimal, TieredPrices or None."""
 
 NAME: Final = "genai_prices"
 PART: Final = "package"
@@ -65,12 +68,12 @@ def snapshot(providers: "list[Provider]", now: datetime) -> Snapshot:
 
 def _model(provider: "Provider", model: "ModelInfo", now: datetime) -> Read:
     key = f"{provider.id}/{model.id}".lower()
-    offers, rejections, unknown = [], [], []
-    variants: list[tuple[str | None, PriceVariant | None]] = [(None, None)]
-    variants += [(_variant_name(v), v) for v in model.price_variants or [] if _is_active(v.constraint, now)]
-    for name, variant in variants:
+    offers, rejections = [], []
+    unknown: list[str] = []
+    variants: list[tuple[str | None, Quoted]] = [(None, {}), *_variants(model, now, unknown).items()]
+    for name, own in variants:
         try:
-            rates, other = _rates(model, variant, now)
+            rates, other = _rates(model, name, own, now)
         except RefusedError as refused:
             rejections.append(Rejection(PART, _key(key, name), f"{_key(key, name)}: {refused}"))
             continue
@@ -102,33 +105,45 @@ def _key(key: str, variant: str | None) -> str:
     return key if variant is None else f"{key}:{variant}"
 
 
+def _variants(model: "ModelInfo", now: datetime, unknown: list[str]) -> "dict[str, Quoted]":
+    """The prices of their own that variants have; of several by one name the first that has a price counts."""
+    found: dict[str, Quoted] = {}
+    for variant in model.price_variants or ():
+        own = {name: price for name, price in variant.prices.__dict__.items() if price is not None}
+        if hasattr(variant.constraint, "start_time"):
+            unknown.append("price_variants.start_time")  # none had hours of the day so far
+        if own and _is_active(variant.constraint, now):
+            found[_variant_name(variant)] = {**own, **found.get(_variant_name(variant), {})}
+    return found
+
+
 def _variant_name(variant: "PriceVariant") -> str:
-    return "-".join(str(value).replace("/", "-") for _, value in sorted(variant.when.items()))
+    return "-".join(value.replace("/", "-").lower() for _, value in sorted(variant.when.items()))
 
 
 def _is_active(constraint: Any, now: datetime) -> bool:
-    """Whether a start date has come; hours of the day are a condition of the rate, not of the quote."""
-    return constraint is None or not hasattr(constraint, "start_date") or bool(constraint.active(now))
+    """Whether it always holds, or its start date has come."""
+    return constraint is None or (hasattr(constraint, "start_date") and bool(constraint.active(now)))
 
 
-def _rates(model: "ModelInfo", variant: "PriceVariant | None", now: datetime) -> tuple[Rates, list[str]]:
+def _rates(model: "ModelInfo", variant: str | None, own: "Quoted", now: datetime) -> tuple[Rates, list[str]]:
     """Base rates first, then tiers, then hours of the day: of several that apply the last one wins."""
     from genai_prices.types import ConditionalPrice
 
     prices = model.prices
     dated = prices if isinstance(prices, list) else [ConditionalPrice(prices=prices)]
-    standing: ModelPrice | None = None
+    standing: Quoted = {}
     hours = []
     for each in dated:
         if hasattr(each.constraint, "start_time"):
             hours.append(each)
         elif _is_active(each.constraint, now):
-            standing, hours = each.prices, []
+            standing, hours = each.prices.__dict__, []
     base: list[Rate] = []
     tiers: list[Rate] = []
     unknown: list[str] = []
-    for layer in (standing, variant.prices if variant else None):
-        rates = list(_priced(layer, unknown)) if layer is not None else []
+    for layer in (standing, own):
+        rates = list(_priced(layer, unknown))
         # A variant's own rate replaces the standard one with all its tiers.
         replaced = {rate.meter for rate in rates}
         base = [r for r in base if r.meter not in replaced] + [r for r in rates if r.is_base]
@@ -137,19 +152,22 @@ def _rates(model: "ModelInfo", variant: "PriceVariant | None", now: datetime) ->
     if variant is None:
         for each in hours:
             start, end = _hhmm(each.constraint.start_time), _hhmm(each.constraint.end_time)  # type: ignore[union-attr]
-            timed += [Rate(r.meter, r.usd, r.min_prompt_tokens, start, end) for r in _priced(each.prices, unknown)]
+            timed += [
+                Rate(r.meter, r.usd, r.min_prompt_tokens, start, end) for r in _priced(each.prices.__dict__, unknown)
+            ]
     return tuple(base + tiers + timed), unknown
 
 
-def _priced(prices: "ModelPrice", unknown: list[str]) -> Iterator[Rate]:
-    for name, price in sorted(prices.__dict__.items()):
-        if price is None or name.startswith("_"):
+def _priced(prices: "Quoted", unknown: list[str]) -> Iterator[Rate]:
+    for name, price in sorted(prices.items()):
+        if price is None:
             continue
         if name not in METERS:
             unknown.append(name)
             continue
         meter, units = METERS[name]
-        yield Rate(meter, _per_unit(getattr(price, "base", price), units, name))
+        base: Any = getattr(price, "base", price)
+        yield Rate(meter, _per_unit(base, units, name))
         for tier in getattr(price, "tiers", ()):
             # The package's tier holds above its start, ours from its first token on.
             yield Rate(meter, _per_unit(tier.price, units, name), tier.start + 1)

@@ -3,18 +3,21 @@
 The numbers carry artefacts of binary floats; `clean_float` says how they are undone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from collector.sources.base import Conversation, Json, Memo, Read, Request, Source, collect
+from collector.sources.base import Conversation, Json, Memo, Read, Request, Source, collect, last_wins
 from collector.sources.fields import (
+    MOST_TOKENS,
     Fields,
     RefusedError,
     clean_float,
     day,
     flag,
+    length,
+    named,
     names,
     obj,
     shown,
@@ -64,17 +67,20 @@ def read(document: Json, memo: Memo) -> Snapshot:
     reads, lost = [], []
     for provider_id, provider in providers.items():
         models = obj(provider.get("models")) if isinstance(provider, dict) else None
-        if models is None:
+        if models is None or named(provider_id) is None:
             lost.append(Rejection(PART, None, f"provider {shown(provider_id)} without a list of models"))
             continue
         title = text(provider.get("name")) or provider_id
         for model, item in models.items():
+            if named(model) is None:
+                lost.append(Rejection(PART, None, f"a model of {provider_id} without a usable name: {shown(model)}"))
+                continue
 
             def parse(item: Json, provider_id: str = provider_id, title: str = title, model: str = model) -> Read:
                 return _model(provider_id, title, model, item)
 
             reads.append(memo.read(f"{provider_id}/{model}\n{title}", item, parse))
-    return collect((PART,), len(reads), reads, whole=not lost, extra=lost)
+    return collect((PART,), len(reads) + len(lost), reads, whole=not lost, extra=lost)
 
 
 def _model(provider_id: str, title: str, model: str, item: Json) -> Read:
@@ -82,7 +88,7 @@ def _model(provider_id: str, title: str, model: str, item: Json) -> Read:
     if not isinstance(item, dict):
         return Read(rejections=(Rejection(PART, key, f"{key}: the entry is not an object: {shown(item)}"),))
     try:
-        rates, unknown = _rates(item.get("cost"))
+        rates, unread = _rates(item.get("cost"))
     except RefusedError as refused:
         return Read(rejections=(Rejection(PART, key, f"{key}: {refused}"),))
     fields = Fields(item)
@@ -94,9 +100,9 @@ def _model(provider_id: str, title: str, model: str, item: Json) -> Read:
         "description": fields.take("description", text),
         "released": fields.take("release_date", day),
         "knowledge_cutoff": fields.take("knowledge", day),
-        "context_length": limit.take("context", whole),
-        "max_prompt_tokens": limit.take("input", whole),
-        "max_completion_tokens": limit.take("output", whole),
+        "context_length": limit.take("context", length),
+        "max_prompt_tokens": limit.take("input", length),
+        "max_completion_tokens": limit.take("output", length),
         "input_modalities": modalities.take("input", names),
         "output_modalities": modalities.take("output", names),
         "parameters": _parameters(fields, bool(reasoning)),
@@ -105,6 +111,7 @@ def _model(provider_id: str, title: str, model: str, item: Json) -> Read:
     }
     for part in (fields, limit, modalities):
         part.rest()
+    fields.keep_all(unread)
     offer = Offer(
         part=PART,
         scope=key,
@@ -115,7 +122,7 @@ def _model(provider_id: str, title: str, model: str, item: Json) -> Read:
         rates=rates,
         detail=Detail(native_model=model, **said, extra=fields.extra or None),
     )
-    return Read((offer,), (), (*fields.unknown, *unknown))
+    return Read((offer,), (), tuple(fields.unknown))
 
 
 def _parameters(fields: Fields, reasoning: bool) -> tuple[str, ...] | None:
@@ -133,25 +140,40 @@ def _objects(value: Any) -> list[Any] | None:
     return value if isinstance(value, list) else None
 
 
-def _rates(cost: Any) -> tuple[Rates, list[str]]:
-    """The rates of a `cost` object; none where there is no such object."""
+def _rates(cost: Any) -> tuple[Rates, dict[str, Any]]:
+    """The rates of a `cost` object (none where there is no such object), and its fields that are none."""
     if cost is None:
-        return (), []
+        return (), {}
     if not isinstance(cost, dict):
         raise RefusedError(f"cost is not an object: {shown(cost)}")
-    rates = list(_priced(cost, 0))
+    # Of several that match the last one wins, so the longest prompts come last.
+    tiers = sorted(_tiers(cost), key=lambda tier: tier[0])
+    rates = [*_priced(cost, 0), *(rate for start, tier in tiers for rate in _priced(tier, start))]
+    unread = dict(_unread(cost, "cost.", (_OVER_200K, "tiers")))
+    for start, tier in tiers:
+        unread |= _unread(tier, f"cost.from_{start}.", ("tier",))
+    return last_wins(rates), unread
+
+
+def _tiers(cost: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Each price tier with the prompt length that it begins at: one token above its size."""
     if (over := cost.get(_OVER_200K)) is not None:
-        rates += _priced(_tier(over), 200_001)
-    tiers = cost.get("tiers") or []
-    if not isinstance(tiers, list):
+        yield 200_001, _tier(over)
+    tiers = cost.get("tiers")
+    if tiers is not None and not isinstance(tiers, list):
         raise RefusedError(f"tiers is not a list: {shown(tiers)}")
-    for tier in tiers:
-        size = whole((obj(_tier(tier).get("tier")) or {}).get("size"))
-        if size is None or size < 0:
-            raise RefusedError(f"a tier without a size: {shown(tier)}")
-        rates += _priced(_tier(tier), size + 1)
-    known = {*METERS, _OVER_200K, "tiers"}
-    return tuple(rates), [f"cost.{name}" for name in sorted(cost.keys() - known)]
+    for tier in tiers or ():
+        condition = obj(_tier(tier).get("tier")) or {}
+        size = whole(condition.get("size"))
+        if size is None or not 0 <= size < MOST_TOKENS or condition.get("type", "context") != "context":
+            raise RefusedError(f"a tier without a usable size: {shown(tier)}")
+        yield size + 1, tier
+
+
+def _unread(cost: Mapping[str, Any], prefix: str, known: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    for name in sorted(cost.keys() - METERS.keys() - set(known)):
+        if cost[name] is not None:
+            yield prefix + name, cost[name]
 
 
 def _tier(value: Any) -> Mapping[str, Any]:

@@ -4,20 +4,28 @@ Shapes and field meanings: the API's own OpenAPI description. Prices are USD per
 are already after the discount.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from collector.sources.base import Conversation, Json, Memo, Read, Request, Source, collect
+from collector.sources.base import Conversation, Json, Memo, Read, Request, Source, collect, last_wins
 from collector.sources.fields import (
+    MOST_TOKENS,
     Fields,
     RefusedError,
+    clean_float,
     day,
     flag,
+    length,
+    named,
     names,
-    number,
     obj,
+    percent,
+    percentiles,
+    share,
     shown,
     text,
     usd,
@@ -26,7 +34,7 @@ from collector.sources.fields import (
 from db.catalog.facts import Detail, Reported
 from db.catalog.identity import provider_slug
 from db.errors import InputError, SourceError
-from db.meters import COMPLETION, PROMPT, decimal_text
+from db.meters import COMPLETION, PROMPT, UNITS, decimal_text
 from db.polls.facts import Rejection
 from db.prices.facts import Offer, Rate, Rates, Snapshot
 
@@ -42,8 +50,7 @@ def converse(memo: Memo, _now: datetime) -> Conversation:
     """The list of models first, then the endpoints of each model on it."""
     (listing,) = yield [Request("/models")]
     models = read(listing.document("OpenRouter's list of models"), memo)
-    listed = {o.native_model for o in models.offers if o.detail.alias_of is None}
-    wanted = sorted(listed)
+    wanted = sorted({o.native_model for o in models.offers if o.detail.alias_of is None})
     answers = yield [Request(f"/models/{quote(model, safe='/:')}/endpoints") for model in wanted]
     reads = []
     for model, answer in zip(wanted, answers, strict=True):
@@ -56,19 +63,10 @@ def converse(memo: Memo, _now: datetime) -> Conversation:
         # Nothing came of it, for whatever reason: no endpoint was looked at in this poll.
         reason = reads[0].rejections[0].reason if reads[0].rejections else "every list of endpoints was empty"
         note = Rejection(ENDPOINTS, None, f"no endpoint could be read: {reason}")
-        return Snapshot(
-            (MODELS,),
-            models.items,
-            models.offers,
-            (*models.rejections, note),
-            models.whole,
-            models.unknown_fields,
-        )
+        return replace(models, rejections=(*models.rejections, note))
     both = collect((MODELS, ENDPOINTS), models.items, reads, whole=models.whole, extra=list(models.rejections))
-    unknown = dict(models.unknown_fields)
-    for name, count in both.unknown_fields.items():
-        unknown[name] = unknown.get(name, 0) + count
-    return Snapshot(both.parts, both.items, models.offers + both.offers, both.rejections, both.whole, unknown)
+    unknown = Counter(models.unknown_fields) + Counter(both.unknown_fields)
+    return replace(both, offers=models.offers + both.offers, unknown_fields=unknown)
 
 
 def read(document: Json, memo: Memo) -> Snapshot:
@@ -78,23 +76,24 @@ def read(document: Json, memo: Memo) -> Snapshot:
         raise InputError("OpenRouter's list of models is not usable: it holds no list named data.")
     reads, unnamed = [], []
     for item in items:
-        name = item.get("id") if isinstance(item, dict) else None
-        if isinstance(name, str) and name.strip():
+        name = named(item.get("id")) if isinstance(item, dict) else None
+        if name is not None:
             reads.append(memo.read(name, item, _model))
         else:
-            unnamed.append(Rejection(MODELS, None, f"an entry without an id: {shown(item)}"))
+            unnamed.append(Rejection(MODELS, None, f"an entry without a usable id: {shown(item)}"))
     return collect((MODELS,), len(items), reads, whole=not unnamed, extra=unnamed)
 
 
 def _model(item: Mapping[str, Any]) -> Read:
-    """One entry of the list: OpenRouter's own price for the model, and what it says of it."""
+    """One entry of the list: OpenRouter's own price, and what it says of the model."""
     name = str(item["id"])
     try:
-        rates, unknown = _rates(item.get("pricing"))
+        rates, unread = _rates(item.get("pricing"))
     except RefusedError as refused:
         return Read(rejections=(Rejection(MODELS, name.lower(), f"{name}: {refused}"),))
     fields = Fields(item)
-    fields.skip("id", "pricing", "benchmarks", "links", "per_request_limits")
+    fields.skip("id", "pricing", "links", "per_request_limits")
+    benchmarks = fields.take("benchmarks", obj)
     architecture, top = fields.sub("architecture"), fields.sub("top_provider")
     architecture.skip("modality")
     said: dict[str, Any] = {
@@ -103,9 +102,9 @@ def _model(item: Mapping[str, Any]) -> Read:
         "created": fields.take("created", whole),
         "knowledge_cutoff": fields.take("knowledge_cutoff", day),
         "expires": fields.take("expiration_date", day),
-        "context_length": fields.take("context_length", whole),
-        "top_context_length": top.take("context_length", whole),
-        "max_completion_tokens": top.take("max_completion_tokens", whole),
+        "context_length": fields.take("context_length", length),
+        "top_context_length": top.take("context_length", length),
+        "max_completion_tokens": top.take("max_completion_tokens", length),
         "input_modalities": architecture.take("input_modalities", names) or _modalities(item, 0),
         "output_modalities": architecture.take("output_modalities", names) or _modalities(item, 1),
         "parameters": fields.take("supported_parameters", names),
@@ -117,10 +116,12 @@ def _model(item: Mapping[str, Any]) -> Read:
         "reasoning": fields.take("reasoning", obj),
         "hugging_face_id": fields.take("hugging_face_id", text),
         "permaslug": fields.take("canonical_slug", text),
-        "alias_of": fields.take("alias_target", text),
+        "alias_of": fields.sub("alias_target").take("slug", named),
+        "discount": _discount(item["pricing"], fields),
     }
     for part in (fields, architecture, top):
         part.rest()
+    fields.keep_all(unread)
     detail = Detail(native_model=name, **said, extra=fields.extra or None)
     offer = Offer(
         part=MODELS,
@@ -131,9 +132,9 @@ def _model(item: Mapping[str, Any]) -> Read:
         native_model=name,
         rates=rates,
         detail=detail,
-        benchmarks=obj(item.get("benchmarks")) or None,
+        benchmarks=benchmarks or None,
     )
-    return Read((offer,), (), (*fields.unknown, *unknown))
+    return Read((offer,), (), tuple(fields.unknown))
 
 
 def _modalities(item: Mapping[str, Any], side: int) -> tuple[str, ...] | None:
@@ -151,14 +152,16 @@ def _endpoints(model: str, document: Json) -> Read:
     if not isinstance(items, list):
         raise InputError(f"the list of endpoints of {model} is not usable: it holds no data.endpoints.")
     tags = [_tag(item) for item in items]
+    spelled = [tag.lower() for tag in tags if tag is not None]
     offers, rejections, unknown = [], [], []
     for item, tag in zip(items, tags, strict=True):
-        if tag is None:
-            reason = f"{model}: an endpoint without tag and name: {shown(item)}"
+        is_shared = tag is not None and spelled.count(tag.lower()) > 1
+        if tag is None or (is_shared and named(item.get("name")) is None):
+            reason = f"{model}: an endpoint without a usable tag or name: {shown(item)}"
             rejections.append(Rejection(ENDPOINTS, _scope(model), reason))
             continue
         # The same tag twice is told apart by the endpoint's name.
-        key = tag if tags.count(tag) == 1 else f"{tag} {item.get('name')}"
+        key = f"{tag} {item['name']}" if is_shared else tag
         try:
             offer, fields_unknown = _endpoint(model, key, item)
         except RefusedError as refused:
@@ -172,31 +175,32 @@ def _endpoints(model: str, document: Json) -> Read:
 def _tag(item: Json) -> str | None:
     if not isinstance(item, dict):
         return None
-    return text(item.get("tag")) or text(item.get("name"))
+    # Bodies before mid-2025 have no tags.
+    return named(item["tag"] if item.get("tag") not in (None, "") else item.get("name"))
 
 
 def _endpoint(model: str, key: str, item: Mapping[str, Any]) -> tuple[Offer, list[str]]:
-    rates, unknown = _rates(item.get("pricing"))
-    provider_name = text(item.get("provider_name")) or key.split(" | ", maxsplit=1)[0].split("/", maxsplit=1)[0]
+    rates, unread = _rates(item.get("pricing"))
+    fields = Fields(item)
+    fields.skip("name", "tag", "pricing", "model_id", "model_name")
+    provider_name = fields.take("provider_name", named) or key.split(" | ", maxsplit=1)[0].split("/", maxsplit=1)[0]
     tag = text(item.get("tag"))
     # Tags name the provider most exactly; bodies before mid-2025 have none, and call Vertex just "Google".
     old_name = "google-vertex" if provider_name == "Google" else provider_slug(provider_name)
-    fields = Fields(item)
-    fields.skip("name", "tag", "provider_name", "pricing", "model_id", "model_name")
-    fields.skip("latency_last_30m", "throughput_last_30m", "uptime_last_5m", "uptime_last_30m", "uptime_last_1d")
+    reported = _reported(fields)
     quantization = fields.take("quantization", text)
-    discount = usd((item.get("pricing") or {}).get("discount"), "discount") if _has_discount(item) else None
     said: dict[str, Any] = {
-        "context_length": fields.take("context_length", whole),
-        "max_prompt_tokens": fields.take("max_prompt_tokens", whole),
-        "max_completion_tokens": fields.take("max_completion_tokens", whole),
+        "context_length": fields.take("context_length", length),
+        "max_prompt_tokens": fields.take("max_prompt_tokens", length),
+        "max_completion_tokens": fields.take("max_completion_tokens", length),
         "parameters": fields.take("supported_parameters", names),
         "quantization": None if quantization == "unknown" else quantization,
         "implicit_caching": fields.take("supports_implicit_caching", flag),
         "status": fields.take("status", whole),
-        "discount": decimal_text(discount) if discount else None,
+        "discount": _discount(item["pricing"], fields),
     }
     fields.rest()
+    fields.keep_all(unread)
     detail = Detail(native_model=text(item.get("name")) or model, **said, extra=fields.extra or None)
     offer = Offer(
         part=ENDPOINTS,
@@ -207,39 +211,34 @@ def _endpoint(model: str, key: str, item: Mapping[str, Any]) -> tuple[Offer, lis
         native_model=model,
         rates=rates,
         detail=detail,
-        reported=_reported(item),
+        reported=reported,
     )
-    return offer, [*fields.unknown, *unknown]
+    return offer, fields.unknown
 
 
-def _has_discount(item: Mapping[str, Any]) -> bool:
-    value = number((obj(item.get("pricing")) or {}).get("discount"))
-    return value is not None and 0 < value < 1
+def _discount(pricing: Mapping[str, Any], fields: Fields) -> str | None:
+    """The share that is already off the prices, as decimal text; below zero it is a surcharge."""
+    discount = Fields(pricing, "pricing.", fields.extra, fields.unknown).take("discount", share)
+    return decimal_text(clean_float(discount)) if discount else None
 
 
-def _reported(item: Mapping[str, Any]) -> Reported | None:
-    uptimes = [number(item.get(f"uptime_last_{window}")) for window in ("5m", "30m", "1d")]
-    latency = _percentiles(item.get("latency_last_30m"))
+def _reported(fields: Fields) -> Reported | None:
+    # What cannot be used is counted, but not kept: it would be another detail in every poll.
+    figures = Fields(fields.item, unknown=fields.unknown, known=fields.known)
+    latency = figures.take("latency_last_30m", percentiles) or ()
     if latency and max(value for _, value in latency) < 5:
         # Real figures are milliseconds; one this small was given in seconds.
         latency = tuple((name, value * 1000) for name, value in latency)
-    speed = _percentiles(item.get("throughput_last_30m"))
-    if latency or speed or any(value is not None for value in uptimes):
-        last_5m, last_30m, last_1d = uptimes
-        return Reported(last_5m, last_30m, last_1d, latency, speed)
-    return None
+    speed = figures.take("throughput_last_30m", percentiles) or ()
+    last_5m, last_30m, last_1d = (figures.take(f"uptime_last_{span}", percent) for span in ("5m", "30m", "1d"))
+    reported = Reported(last_5m, last_30m, last_1d, latency, speed)
+    return reported if reported != Reported() else None
 
 
-def _percentiles(value: Any) -> tuple[tuple[str, float], ...]:
-    figures = obj(value) or {}
-    found = ((name, number(figures.get(name))) for name in ("p50", "p75", "p90", "p99"))
-    return tuple((name, figure) for name, figure in found if figure is not None)
+def _rates(pricing: Any) -> tuple[Rates, dict[str, Any]]:
+    """The rates of a `pricing` object, and its fields that are neither a known meter nor an amount.
 
-
-def _rates(pricing: Any) -> tuple[Rates, list[str]]:
-    """The rates of a `pricing` object, and its fields that are neither a rate nor known.
-
-    Raises RefusedError where one cannot be read: half a price is worse than none.
+    Raises RefusedError where a known meter cannot be read: half a price is worse than none.
     """
     if not isinstance(pricing, dict):
         raise RefusedError(f"pricing is not an object: {shown(pricing)}")
@@ -247,42 +246,42 @@ def _rates(pricing: Any) -> tuple[Rates, list[str]]:
     if missing:
         raise RefusedError(f"pricing has no {missing[0]}")
     rates = []
-    unknown = []
+    unread = {}
     for meter in sorted(pricing):
         if meter in _NO_RATES or pricing[meter] is None:
             continue
-        if isinstance(pricing[meter], dict | list):
-            unknown.append(f"pricing.{meter}")
-        else:
+        try:
             rates.append(Rate(meter, usd(pricing[meter], meter)))
-    overrides = pricing.get("overrides") or []
-    if not isinstance(overrides, list):
+        except RefusedError:
+            if meter in UNITS:
+                raise
+            unread[f"pricing.{meter}"] = pricing[meter]
+    overrides = pricing.get("overrides")
+    if overrides is not None and not isinstance(overrides, list):
         raise RefusedError(f"overrides is not a list: {shown(overrides)}")
-    for override in overrides:
-        rates += _override(override)
-    return tuple(rates), unknown
+    meters = {*UNITS, *(rate.meter for rate in rates)}
+    for override in overrides or ():
+        rates += _override(override, meters)
+    return last_wins(rates), unread
 
 
-def _override(override: Any) -> list[Rate]:
+def _override(override: Any, meters: set[str]) -> list[Rate]:
     if not isinstance(override, dict):
         raise RefusedError(f"an override is not an object: {shown(override)}")
+    given = {name: value for name, value in override.items() if value is not None}
+    if unknown := sorted(given.keys() - meters - set(_CONDITIONS)):
+        # It may be a condition, and the price would be another without it.
+        raise RefusedError(f"an override with an unknown field: {shown(unknown[0])}")
     conditions = {}
-    for name in _CONDITIONS:
-        if override.get(name) is not None:
-            value = whole(override[name])
-            if value is None or value < 0:
-                raise RefusedError(f"override condition {name} is no number: {shown(override[name])}")
-            conditions[name] = value
+    for name in given.keys() & set(_CONDITIONS):
+        value, is_time = whole(given[name]), name != "min_prompt_tokens"
+        if value is None or not 0 <= value <= (2400 if is_time else MOST_TOKENS) or (is_time and value % 100 > 59):
+            raise RefusedError(f"override condition {name} is not usable: {shown(given[name])}")
+        # It applies to prompts strictly longer than the threshold; ours is the first length that it applies to.
+        conditions[name] = value if is_time else value + 1
     if not conditions or ("utc_start" in conditions) != ("utc_end" in conditions):
         raise RefusedError(f"an override without a usable condition: {shown(override)}")
-    for name in ("utc_start", "utc_end"):
-        if name in conditions and (conditions[name] > 2400 or conditions[name] % 100 > 59):
-            raise RefusedError(f"override condition {name} is no time of day: {conditions[name]}")
-    return [
-        Rate(meter, usd(value, meter), **conditions)
-        for meter, value in sorted(override.items())
-        if meter not in _CONDITIONS and value is not None
-    ]
+    return [Rate(meter, usd(given[meter], meter), **conditions) for meter in sorted(given.keys() - set(_CONDITIONS))]
 
 
 def _scope(model: str) -> str:

@@ -214,4 +214,4 @@ def author_of(model: str) -> str:
 def provider_slug(name: str) -> str:
     """One spelling for each provider: `Nebius Token Factory` -> `nebius`."""
     slug = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
-    return PROVIDERS.get(slug, slug)
+    return PROVIDERS.get(slug, slug) or name.lower()

@@ -106,7 +106,7 @@ def detail_history(
 def first_seen(connection: Connection) -> dict[int, datetime]:
     """Endpoint id -> when it was first there."""
     query = select(DETAIL.c.endpoint_id, func.min(DETAIL.c.valid_from)).where(believed(DETAIL))
-    return dict(connection.execute(query.group_by(DETAIL.c.endpoint_id)).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query.group_by(DETAIL.c.endpoint_id))}
 
 
 def benchmarks(connection: Connection, model: str, at: datetime | None = None) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def reported(
 def aliases(connection: Connection) -> dict[str, str]:
     """What users declared: name -> model."""
     table = table_of(AliasRow)
-    return dict(connection.execute(select(table.c.name, table.c.model)).tuples().all())
+    return {row.name: row.model for row in connection.execute(select(table.c.name, table.c.model))}
 
 
 def natives(connection: Connection, source: str | None = None) -> list[tuple[Endpoint, Native]]:

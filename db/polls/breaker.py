@@ -22,6 +22,6 @@ def closed_until(failures: Sequence[Poll], every: timedelta) -> datetime | None:
     last = failures[0]
     if len(failures) < PATIENCE:
         return last.retry_at
-    pause = min(every * 2 ** min(len(failures) - PATIENCE, 10), LONGEST)
+    pause: timedelta = min(every * 2 ** min(len(failures) - PATIENCE, 10), LONGEST)
     until = last.observed_at + pause
     return max(until, last.retry_at) if last.retry_at is not None else until

@@ -78,6 +78,11 @@ def instants(connection: Connection, source: str, *, answered_only: bool = True)
     return list(connection.execute(query.order_by(_POLL.c.observed_at)).scalars())
 
 
+def newest_id(connection: Connection) -> int:
+    """The id of the poll that was added last, of any source; 0 where there is none. It changes with all that is read."""
+    return connection.execute(select(func.max(_POLL.c.id))).scalar_one() or 0
+
+
 def source_gaps(connection: Connection, source: str, until: datetime | None = None) -> list[Gap]:
     """Where the record of `source` has gaps."""
     return gaps(source, instants(connection, source), until)

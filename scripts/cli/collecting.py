@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db.errors import SourceError, UsageError
-from db.settings import Storage, load
 from scripts.cli import output
 from scripts.cli.database import read_only, writable
 
@@ -39,6 +38,7 @@ def poll(
     from collector.history import source_named
     from collector.schedule import chosen
     from collector.settings import Collecting
+    from db.settings import load
 
     settings = load(Collecting)
     wanted = [source_named(name) for name in sources] if sources else chosen(settings)
@@ -189,6 +189,7 @@ def backfill(
     from collector.history import replay as replay_job
     from collector.history import source_named
     from collector.scrapers import SCRAPERS, clone, commits, from_git
+    from db.settings import Storage, load
 
     output.tell("These public repositories are cloned into your RATECARD_HOME and replayed:")
     for scraper in SCRAPERS:

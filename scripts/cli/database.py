@@ -1,17 +1,19 @@
-"""Opening the database for a verb."""
+"""Opening the database for a verb. Imports wait until then: `ratecard --help` needs none of them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine
-
-from db.engine import migrate, open_engine, reading, require_schema
-from db.settings import Storage, load
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
 
 
 @contextmanager
-def read_only() -> Iterator[Connection]:
+def read_only() -> "Iterator[Connection]":
     """A read transaction on a database that must be there."""
+    from db.engine import open_engine, reading, require_schema
+    from db.settings import Storage, load
+
     engine = open_engine(load(Storage).database_url)
     try:
         require_schema(engine)
@@ -22,8 +24,11 @@ def read_only() -> Iterator[Connection]:
 
 
 @contextmanager
-def writable() -> Iterator[Engine]:
+def writable() -> "Iterator[Engine]":
     """The database, created or brought to this version first."""
+    from db.engine import migrate, open_engine
+    from db.settings import Storage, load
+
     engine = open_engine(load(Storage).database_url)
     try:
         migrate(engine)

@@ -1,15 +1,17 @@
 """The verbs that read prices: price, history, changes."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from db.catalog.facts import Endpoint
 from db.meters import label, order, unit
-from db.prices.facts import Price, Rate
 from scripts.cli import output
 from scripts.cli.database import read_only
+
+if TYPE_CHECKING:
+    from db.catalog.facts import Endpoint
+    from db.prices.facts import Price, Rate
 
 Model = Annotated[str, typer.Argument(help="A model's id, such as nousresearch/hermes-4-405b.", show_default=False)]
 Provider = Annotated[str | None, typer.Option(help="Only this provider, such as nebius.", show_default=False)]
@@ -73,12 +75,12 @@ def price(
     output.rows(flat, format_, columns, nothing)
 
 
-def by_meter(rates: Iterable[Rate]) -> list[Rate]:
+def by_meter(rates: "Iterable[Rate]") -> "list[Rate]":
     """Rates in the order of display; of one meter, in the quote's own order."""
     return sorted(rates, key=lambda rate: order(rate.meter))
 
 
-def named(endpoint: Endpoint) -> dict[str, Any]:
+def named(endpoint: "Endpoint") -> dict[str, Any]:
     """What every row says of its endpoint."""
     return {
         "model": endpoint.model,
@@ -91,7 +93,7 @@ def named(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _rate(rate: Rate) -> dict[str, Any]:
+def _rate(rate: "Rate") -> dict[str, Any]:
     return {
         "meter": rate.meter,
         "unit": unit(rate.meter),

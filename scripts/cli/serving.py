@@ -10,9 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from db.engine import reading
 from db.errors import RatecardError, StorageError, UsageError
-from db.settings import load
 from scripts.cli import output
 from scripts.cli.database import writable
 
@@ -25,6 +23,7 @@ def run(port: Port = 8501) -> None:
     Example: ratecard run
     """
     from collector.settings import Collecting
+    from db.settings import load
 
     _free(port)
     settings = load(Collecting)
@@ -45,6 +44,7 @@ def collect() -> None:
     Example: ratecard collect
     """
     from collector.settings import Collecting
+    from db.settings import load
 
     settings = load(Collecting)
     with writable() as engine:
@@ -57,7 +57,7 @@ def dashboard(port: Port = 8501) -> None:
 
     Example: ratecard dashboard --port 8600
     """
-    from db.settings import Storage
+    from db.settings import Storage, load
 
     _free(port)
     serving = _serve(port, load(Storage).database_url)
@@ -105,6 +105,7 @@ def _first_prices(engine: Any, settings: Any) -> None:
     """On the first start, load the prices that a package carries: useful before any network."""
     from collector.jobs.poll import Desk, fetcher_for, open_client, poll
     from collector.sources import SOURCES
+    from db.engine import reading
     from db.polls import read as polls
 
     with reading(engine) as connection:

@@ -10,7 +10,6 @@ from typing import Any
 import typer
 
 from db.errors import RatecardError
-from db.settings import Storage, config_file, load
 from scripts.cli import output
 from scripts.cli.database import read_only
 
@@ -25,6 +24,7 @@ def status(format_: output.FormatOption = None) -> None:
     """
     from collector.schedule import chosen
     from collector.settings import Collecting
+    from db.settings import load
 
     now = datetime.now(UTC)
     wanted = chosen(load(Collecting))
@@ -113,6 +113,8 @@ def doctor(format_: output.FormatOption = None) -> None:
 
 
 def _checks() -> Iterator[dict[str, Any]]:
+    from db.settings import Storage, config_file, load
+
     try:
         storage = load(Storage)
     except RatecardError as error:
@@ -165,6 +167,7 @@ def _sources() -> Iterator[dict[str, Any]]:
     from collector.jobs.poll import fetcher_for, open_client
     from collector.schedule import chosen
     from collector.settings import Collecting, secret
+    from db.settings import load
 
     try:
         settings = load(Collecting)

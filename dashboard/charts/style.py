@@ -1,0 +1,62 @@
+"""The look that all charts share, and where labels and ticks stand."""
+
+from collections.abc import Sequence
+from math import floor, log10
+
+import altair as alt
+
+from dashboard.theme import FONT, Palette
+
+LABEL_GAP_PX = 17
+
+
+def styled(chart: alt.LayerChart, palette: Palette, height: int, right: int = 16) -> alt.LayerChart:
+    """The chart in the dashboard's look. `height` is that of the plot; `right` is room for labels at line ends."""
+    return (
+        chart.properties(
+            height=height,
+            padding={"left": 4, "top": 4, "bottom": 4, "right": right},
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        )
+        .configure(font=FONT, background=palette.background)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=palette.mute,
+            titleColor=palette.mute,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            gridColor=palette.grid,
+            domain=False,
+            tickColor=palette.grid,
+            labelPadding=6,
+            titleAnchor="start",
+        )
+        .configure_axisY(
+            ticks=False, titleAngle=0, titleAlign="left", titleBaseline="bottom", titleX=0, titleY=-10
+        )
+        .configure_axisX(grid=False, domain=True, domainColor=palette.faint, ticks=True, tickSize=4)
+    )
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of every power of ten in [low, high]; only the ones where they are many."""
+    decades = range(floor(log10(low)), floor(log10(high)) + 1)
+    ticks = [factor * 10.0**decade for decade in decades for factor in (1, 2, 5)]
+    inside = [round(tick, 12) for tick in ticks if low <= tick <= high]
+    return inside if len(inside) <= 9 else [tick for tick in inside if log10(tick).is_integer()]
+
+
+def spread(positions: Sequence[float], least: float, top: float, bottom: float) -> list[float]:
+    """Move positions (in px) apart until they are `least` apart, within [top, bottom] as far as they fit."""
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    placed = [0.0] * len(positions)
+    floor_px = top
+    for i in order:
+        placed[i] = max(positions[i], floor_px)
+        floor_px = placed[i] + least
+    ceiling_px = bottom
+    for i in reversed(order):
+        placed[i] = min(placed[i], ceiling_px)
+        ceiling_px = placed[i] - least
+    return placed
