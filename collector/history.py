@@ -1,12 +1,14 @@
 """Replaying recorded polls from files, through the same path as live ones."""
 
+import gc
 import gzip
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Final
 
@@ -16,7 +18,7 @@ from collector.jobs.poll import Desk, utc_now
 from collector.sources import SOURCES
 from collector.sources.base import Source, parse_json
 from db.catalog import store as catalog
-from db.engine import reading, writing
+from db.engine import writing
 from db.errors import InputError, UsageError
 from db.polls import read as polls_read
 from db.polls.facts import Poll, Status
@@ -34,7 +36,6 @@ class Recorded:
     observed_at: datetime | None
     source: str | None
     body: object
-    digest: str | None = None
     error: str | None = None
 
 
@@ -65,48 +66,87 @@ def replay(
     progress: Callable[[Recorded], None] | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Replayed:
-    """Fold recorded polls into the ledger in the order given, each in its own transaction.
+    """Fold recorded polls into the ledger in the order given, those of a month in one transaction.
 
     Polls that are stored already are skipped, so an interrupted replay goes on where it stopped.
     """
     result = Replayed()
     desks: dict[str, Desk] = {}
-    known: dict[str, set[datetime]] = {}
-    for each in recorded:
-        try:
-            of = source or source_named(each.source or "")
-            desk = desks.setdefault(of.name, Desk(of))
-            if of.name not in known:
-                with reading(engine) as connection:
-                    known[of.name] = set(polls_read.instants(connection, of.name, answered_only=False))
-            if each.observed_at in known[of.name]:
-                result.skipped += 1
+    with _few_collections():
+        for (name, _), group in groupby(recorded, key=lambda each: _transaction(each, source)):
+            if name is None:
+                for each in group:
+                    _refuse(
+                        result, each, each.error or f"there is no source named {each.source!r}; name it with --source"
+                    )
+                    _tell(progress, each)
                 continue
-            poll = _record(engine, each, desk, now)
-        except (InputError, UsageError) as problem:
-            result.rejected += 1
-            result.problems.append(f"{each.where}: {problem}" if each.where not in str(problem) else str(problem))
-            continue
-        finally:
-            if progress is not None:
-                progress(each)
-        known[of.name].add(poll.observed_at)
-        result.loaded += 1
-        result.changed += poll.changed
-        result.rejected_items += poll.rejected
+            if name not in desks:
+                desks[name] = Desk(source_named(name))
+            _fold(engine, group, desks[name], result, progress, now)
     with writing(engine) as connection:
         catalog.relink(connection)
     return result
 
 
-def _record(engine: Engine, each: Recorded, desk: Desk, now: Callable[[], datetime]) -> Poll:
-    if each.error is not None or each.observed_at is None:
-        raise InputError(each.error or f"{each.where}: it says no time.")
-    snapshot = desk.source.read(each.body, desk.memo)
-    draft = Poll(desk.source.name, (), each.observed_at, now(), Status.OK, body_digest=each.digest)
+def _transaction(each: Recorded, source: Source | None) -> tuple[str | None, str]:
+    """What is written together: it follows from the recording alone, wherever a replay was interrupted."""
+    name = source.name if source is not None else each.source if each.source in SOURCES else None
+    if each.error is not None or each.observed_at is None or name is None:
+        return None, ""
+    return name, each.observed_at.strftime("%Y-%m")
+
+
+def _fold(
+    engine: Engine,
+    group: Iterable[Recorded],
+    desk: Desk,
+    result: Replayed,
+    progress: Callable[[Recorded], None] | None,
+    now: Callable[[], datetime],
+) -> None:
+    recorded_at = now()
     with writing(engine) as connection:
-        stored = prices.record(connection, draft, snapshot, desk.book)
-    return stored or replace(draft, status=Status.FAILED)
+        known = set(polls_read.instants(connection, desk.source.name, answered_only=False))
+        recorder = prices.Recorder(connection, desk.source.name, desk.book)
+        for each in group:
+            if each.observed_at is None or each.observed_at in known:
+                result.skipped += 1
+            else:
+                draft = Poll(desk.source.name, (), each.observed_at, recorded_at, Status.OK)
+                try:
+                    poll = recorder.add(draft, desk.source.read(each.body, desk.memo))
+                except InputError as problem:
+                    _refuse(result, each, str(problem))
+                    poll = None
+                if poll is not None:
+                    known.add(poll.observed_at)
+                    result.loaded += 1
+                    result.changed += poll.changed
+                    result.rejected_items += poll.rejected
+            _tell(progress, each)
+        recorder.flush()
+
+
+def _refuse(result: Replayed, each: Recorded, problem: str) -> None:
+    result.rejected += 1
+    result.problems.append(problem if each.where in problem else f"{each.where}: {problem}")
+
+
+def _tell(progress: Callable[[Recorded], None] | None, each: Recorded) -> None:
+    if progress is not None:
+        progress(each)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Parsed bodies are large trees without cycles; looking for cycles in them costs more than parsing them."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def from_files(files: Iterable[Path]) -> Iterator[Recorded]:
@@ -129,12 +169,7 @@ def _from_line(where: str, line: bytes) -> Recorded:
     except InputError as problem:
         return Recorded(where, None, None, None, error=str(problem))
     named = row.get("source")
-    return Recorded(where, observed_at, named if isinstance(named, str) else None, row["data"], body_digest(line))
-
-
-def body_digest(body: bytes) -> str:
-    """The content address of a body as it came."""
-    return blake2b(body, digest_size=16).hexdigest()
+    return Recorded(where, observed_at, named if isinstance(named, str) else None, row["data"])
 
 
 def instant(value: object, where: str) -> datetime:

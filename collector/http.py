@@ -100,6 +100,9 @@ class Fetcher:
 
     async def _body(self, response: httpx.Response, where: str) -> bytes:
         limit = self.bounds.max_body_bytes
+        if "," in response.headers.get("Content-Encoding", ""):
+            # A few bytes packed twice can unfold to gigabytes before they could be counted.
+            raise SourceError(f"{where} sent a body that is packed more than once; nothing was kept.", permanent=True)
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from collector.history import Recorded, body_digest
+from collector.history import Recorded
 from collector.sources.base import parse_json
 from db.errors import InputError, SourceError, UsageError
 
@@ -79,7 +79,7 @@ def from_git(repository: Path, path: str, versions: list[Commit]) -> Iterator[Re
             except InputError as problem:
                 yield Recorded(where, None, None, None, error=str(problem))
                 continue
-            yield Recorded(where, commit.at, None, document, body_digest(body))
+            yield Recorded(where, commit.at, None, document)
         git.stdin.close()
 
 

@@ -1,7 +1,7 @@
 """What a viewer can set. Every control is in the URL, so a link shows what its sender saw."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 
 import streamlit as st
 
@@ -14,10 +14,12 @@ from db.errors import RatecardError
 
 MODEL = "model"
 ASOF = "asof"
+SCALE = "scale"
+LOG, LINEAR = "Log", "Linear"
 
 NO_PRICES = Html(
-    "<b>No prices yet.</b> <code>ratecard poll</code> gets today's, <code>ratecard backfill</code> two years of history, "
-    "and <code>ratecard run</code> keeps both up to date."
+    "<b>No prices yet.</b> <code>ratecard poll</code> gets today's, <code>ratecard backfill</code> two years of "
+    "history, and <code>ratecard run</code> keeps both up to date."
 )
 
 
@@ -65,18 +67,30 @@ def as_of() -> date | None:
     return chosen if isinstance(chosen, date) else None
 
 
-def data_age(reader: Reader, at: datetime | None) -> Html:
-    """One line: how old what is shown is, by source."""
+def age_now(reader: Reader) -> Html:
+    """One line: how old the newest poll of each source is."""
+    return _ages(reader, None)
+
+
+def age_of(reader: Reader) -> Html:
+    """The same, as of the day that the viewer chose."""
+    chosen = st.session_state.get(ASOF)
+    return _ages(reader, chosen if isinstance(chosen, date) else None)
+
+
+def _ages(reader: Reader, asof: date | None) -> Html:
+    at = data.end_of(asof)
     parts = []
     for record in data.records(reader):
         seen = [instant for instant in record.instants if at is None or instant <= at]
-        if not seen:
-            continue
-        is_open = any(gap.end is None for gap in record.gaps(reader.now)) and at is None
-        told = f"{fmt.source(record.source)} {fmt.ago(seen[-1], at or reader.now)}"
-        parts.append(markup.span(told, "warn" if is_open else "", f"newest poll: {fmt.instant(seen[-1])}"))
-    asked = f"as of {fmt.day(at)}, newest polls before its end: " if at else "newest polls: "
-    return markup.join([asked.capitalize() if not parts else asked[0].upper() + asked[1:], markup.join(parts, " · ")])
+        if seen:
+            is_late = at is None and any(gap.end is None for gap in record.gaps(reader.now))
+            told = f"{fmt.source(record.source)} {fmt.ago(seen[-1], reader.now) if at is None else fmt.day(seen[-1])}"
+            parts.append(markup.span(told, "warn" if is_late else "", f"newest poll: {fmt.instant(seen[-1])}"))
+    if not parts:
+        return markup.html("Nothing was polled by then.")
+    when = f"At the end of {fmt.day(asof)} (UTC), from the polls of " if asof else "Newest polls: "
+    return markup.join([when, markup.join(parts, " · ")])
 
 
 def keep_asof(asof: date | None, **parameters: str | None) -> dict[str, str | None]:
@@ -89,16 +103,33 @@ def model_link(model: str, text: Text, asof: date | None) -> Html:
     return markup.link(text, "model", keep_asof(asof, model=model))
 
 
-def choose_one(label: str, options: Sequence[str], key: str, names: dict[str, str] | None = None) -> str:
-    """One of a few options side by side; the first one is the default and stays out of the URL."""
-    shown = names or {}
+def choose_one(label: str, options: Sequence[str], key: str, default: str | None = None) -> str:
+    """One of a few options side by side; the default (else the first) stays out of the URL."""
+    default = default or options[0]
     chosen = st.segmented_control(
         label,
         options,
-        default=options[0],
+        default=default,
         required=True,
-        format_func=lambda option: shown.get(option, option),
         key=key,
         bind="query-params",
     )
-    return chosen or options[0]
+    return chosen or default
+
+
+def scale() -> None:
+    """Log or linear prices, for the charts below."""
+    choose_one("Scale", [LOG, LINEAR], SCALE)
+
+
+def page_of(rows: int, at_once: int, key: str, told: str = "") -> tuple[int, int]:
+    """Which rows of a long list to show: from, and to before. Draws the pages where there is more than one."""
+    pages = max(1, -(-rows // at_once))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if told:
+            st.html(markup.paragraph(told, "mute"), width="stretch")
+        # Its own idea of its width shows one page of two.
+        width = min(pages, 8) * 44 + 96
+        number = st.pagination(pages, key=key, bind="query-params", width=width) if pages > 1 else 1
+    start = (min(number, pages) - 1) * at_once
+    return start, min(start + at_once, rows)

@@ -4,23 +4,25 @@ What was read is kept until a newer poll is stored. Facts are frozen, so all vie
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 from sqlalchemy import Connection, Engine
 
 from db.catalog import read as catalog
+from db.catalog.identity import author_of
 from db.engine import open_engine, reading, require_schema
 from db.meters import COMPLETION, PROMPT
 from db.polls import read as polls
 from db.polls.facts import Gap, Poll, Rejection
 from db.polls.gaps import gaps
 from db.prices import cards, changes, modelcard, read
-from db.prices.facts import Change, Rate, Step
+from db.prices.facts import Change, Price, Rate, Step
 from db.prices.modelcard import Card
 from db.prices.rates import base_rate
 from db.settings import Storage, load
@@ -56,6 +58,7 @@ def _kept(query: Callable[Concatenate[Connection, P], R]) -> Callable[Concatenat
     """Run a query once for each state of the database and each set of arguments."""
 
     def keep(url: str, newest_poll: int, arguments: tuple[object, ...]) -> R:
+        del newest_poll  # only tells one state from the next
         with reading(_engine(url)) as connection:
             return query(connection, *arguments)  # type: ignore[call-arg,arg-type]
 
@@ -63,7 +66,7 @@ def _kept(query: Callable[Concatenate[Connection, P], R]) -> Callable[Concatenat
     keep.__qualname__ = f"kept_{query.__qualname__}"
     shared = st.cache_resource(show_spinner=False, max_entries=64)(keep)
 
-    def call(reader: Reader, *arguments: P.args, **_named: P.kwargs) -> R:
+    def call(reader: Reader, /, *arguments: P.args, **_named: P.kwargs) -> R:
         kept: R = shared(reader.url, reader.newest_poll, arguments)
         return kept
 
@@ -95,7 +98,7 @@ class Record:
     def usual(self) -> timedelta | None:
         """The median of its ten newest intervals."""
         near = self.instants[-11:]
-        steps = sorted(later - earlier for earlier, later in zip(near, near[1:], strict=False))
+        steps = sorted(later - earlier for earlier, later in pairwise(near))
         return steps[len(steps) // 2] if steps else None
 
     def gaps(self, until: datetime) -> list[Gap]:
@@ -105,9 +108,10 @@ class Record:
 
 @_kept
 def records(connection: Connection) -> tuple[Record, ...]:
-    """How the record of each source stands, by name."""
+    """How the record of each source stands, the one whose word counts most first."""
     found = []
-    for source in polls.sources(connection):
+    order = {source: rank for rank, source in enumerate(modelcard.SOURCE_ORDER)}
+    for source in sorted(polls.sources(connection), key=lambda name: (order.get(name, len(order)), name)):
         newest = polls.newest(connection, source).poll
         rejected = polls.rejections(connection, [newest.id] if newest and newest.id else [])
         found.append(
@@ -154,7 +158,7 @@ def _line(entry: cards.Entry) -> Line:
     return Line(
         entry.model,
         detail.name or entry.model,
-        modelcard.author_of(entry.model),
+        author_of(entry.model),
         entry.price.endpoint.source if entry.price else entry.listing.endpoint.source,
         base_rate(rates, PROMPT),
         base_rate(rates, COMPLETION),
@@ -206,51 +210,35 @@ def model_moves(connection: Connection, of_models: tuple[str, ...], until: datet
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A model that came, went or came back, and where that was seen."""
+    """A model that a source began to tell of (`added`), told of again (`returned`) or no longer (`removed`)."""
 
     at: datetime
     kind: str
     model: str
-    sources: tuple[str, ...]
+    source: str
     providers: int
 
 
 @_kept
 def arrivals(connection: Connection, since: datetime, until: datetime) -> tuple[Arrival, ...]:
-    """Models that came, went or came back in [since, until), newest first.
+    """Models that came and went in [since, until), newest first.
 
-    A model came with its first endpoint and went with its last: one provider more or less is no news here.
+    A model comes with its first endpoint and goes with its last; what was there when the record of a source began
+    did not come then.
     """
-    here = {listing.endpoint.model for listing in catalog.listings(connection, at=until)}
-    before = {listing.endpoint.model for listing in catalog.listings(connection, at=since)}
-    events: dict[str, list[modelcard.Event]] = {}
-    for event in cards.model_events(connection, since=since):
-        if event.at < until and event.kind in ("added", "removed", "returned"):
-            events.setdefault(event.endpoint.model, []).append(event)
+    before, after = catalog.offered(connection, since), catalog.offered(connection, until)
+    began: dict[str, datetime] = {}
+    for (source, _), at in polls.record_began(connection).items():
+        began[source] = min(at, began.get(source, at))
     found = []
-    for model, of_model in events.items():
-        kinds = {event.kind for event in of_model}
-        if model in here and model not in before:
-            kind = "returned" if kinds == {"returned"} else "added"
-        elif model in before and model not in here:
-            kind = "removed"
-        else:
-            continue
-        matching = [event for event in of_model if event.kind in (kind, "returned")]
-        if matching:
-            found.append(_arrival(kind, model, matching))
+    for (source, model), (first, came, went) in catalog.appearances(connection, since, until).items():
+        key = source, model
+        if key in after and key not in before and came is not None and first > began[source]:
+            kind = "added" if first >= since else "returned"
+            found.append(Arrival(came, kind, model, source, after[key]))
+        elif key in before and key not in after and went is not None:
+            found.append(Arrival(went, "removed", model, source, before[key]))
     return tuple(sorted(found, key=lambda arrival: (arrival.at, arrival.model), reverse=True))
-
-
-def _arrival(kind: str, model: str, events: Sequence[modelcard.Event]) -> Arrival:
-    instants = [event.at for event in events]
-    return Arrival(
-        max(instants) if kind == "removed" else min(instants),
-        kind,
-        model,
-        tuple(sorted({event.endpoint.source for event in events})),
-        len({event.endpoint.provider for event in events}),
-    )
 
 
 @_kept
@@ -279,7 +267,7 @@ def merges(connection: Connection) -> tuple[tuple[str, str, int, int], ...]:
 @_kept
 def disagreeing(connection: Connection, at: datetime | None) -> tuple[tuple[str, modelcard.Disagreement], ...]:
     """Where sources quote different rates for one endpoint: (model, disagreement), the largest ratio first."""
-    by_model: dict[str, list[modelcard.Price]] = {}
+    by_model: dict[str, list[Price]] = {}
     for price in read.in_force_at(connection, at=at):
         by_model.setdefault(price.endpoint.model, []).append(price)
     found = [(model, each) for model, prices in by_model.items() for each in modelcard.disagreements(prices)]

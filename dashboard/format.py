@@ -13,8 +13,15 @@ UNKNOWN: Final = "unknown"
 DYNAMIC: Final = "dynamic"
 FREE: Final = "free"
 MINUS: Final = "−"
+NEGLIGIBLE: Final = Decimal("0.05")
+"""A change in percent that one decimal cannot show."""
 
-SOURCES: Final = {"openrouter": "OpenRouter", "models_dev": "models.dev", "litellm": "LiteLLM", "genai_prices": "genai-prices"}
+SOURCES: Final = {
+    "openrouter": "OpenRouter",
+    "models_dev": "models.dev",
+    "litellm": "LiteLLM",
+    "genai_prices": "genai-prices",
+}
 
 
 def source(name: str) -> str:
@@ -93,19 +100,19 @@ def percentage(percent: Decimal) -> str:
     """A signed change: +25%, −98.5%; from ten times on as a factor: ×12.5."""
     if percent >= 900:
         return f"×{_short(percent / 100 + 1)}"
-    sign = "+" if percent > 0 else MINUS if percent < 0 else ""
+    if abs(percent) < NEGLIGIBLE:
+        return "≈0%" if percent else "0%"
+    sign = "+" if percent > 0 else MINUS
     return f"{sign}{_short(abs(percent))}%"
 
 
 def times(ratio: Decimal) -> str:
     """How many times as dear: 2.0×."""
-    return f"{_short(ratio)}×" if ratio >= 10 else f"{ratio.quantize(Decimal('0.01')):f}×"
+    return f"{ratio:,.0f}×" if ratio >= 100 else f"{ratio:.1f}×"
 
 
 def _short(value: Decimal) -> str:
-    """One decimal below 100, none above; two where one would say zero."""
-    if value and value < Decimal("0.1"):
-        return "<0.1"
+    """One decimal below 100, none above."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}".removesuffix(".0")
 
 
@@ -150,3 +157,22 @@ def span(length: timedelta) -> str:
 def ago(then: datetime, now: datetime) -> str:
     """How long before `now`; a future instant is `in` so long."""
     return f"in {span(then - now)}" if then > now else f"{span(now - then)} ago"
+
+
+def partial_day(text: str) -> str:
+    """An ISO day, month or year as a person writes it; other text as it is."""
+    for length, shown in ((10, day), (7, month)):
+        if len(text) >= length:
+            try:
+                return shown(date.fromisoformat(text[:10] if length == 10 else f"{text[:7]}-01"))
+            except ValueError:
+                continue
+    return text
+
+
+def share(text: str) -> str:
+    """A share in decimal text as a percentage: 0.25 -> 25%."""
+    try:
+        return f"{decimal_text(Decimal(text) * 100)}%"
+    except ArithmeticError:
+        return text

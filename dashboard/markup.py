@@ -94,6 +94,11 @@ def heading(text: Text, note: Text = "", *, first: bool = False) -> Html:
     return Html(f'<div class="rc"><h2 class="rc-h2{" first" if first else ""}">{html(text)}{beside}</h2></div>')
 
 
+def chart_title(text: Text, below: Text) -> Html:
+    """What a chart says, above it."""
+    return Html(f'<div class="rc"><h3 class="rc-h3">{html(text)}</h3><div class="small mute">{html(below)}</div></div>')
+
+
 def note(text: Text) -> Html:
     """What is not there yet, or why something is empty, and what to do about it."""
     return Html(f'<div class="rc"><div class="note-box">{html(text)}</div></div>')

@@ -48,6 +48,12 @@ DARK: Final = Palette(
     series=("#56B4E9", "#F0824F", "#2CC295", "#E79CC6"),
 )
 
+ICON: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path d="M3 9h9v7h8v8h9" fill="none" stroke="#1C8FD1"'
+    ' stroke-width="4.5" stroke-linejoin="round" stroke-linecap="round"/></svg>'
+)
+"""A price that steps down."""
+
 FONT: Final = '"Source Sans", "Source Sans Pro", sans-serif'
 """The font that Streamlit brings along: nothing is fetched."""
 
@@ -79,6 +85,16 @@ def options() -> dict[str, str]:
     return found
 
 
+def wordmark(colours: Palette) -> str:
+    """The name beside the icon, as SVG."""
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 132 32" width="132" height="32"><path d="M3 10h7v6h7v6h8"'
+        f' fill="none" stroke="{colours.accent}" stroke-width="4" stroke-linejoin="round" stroke-linecap="round"/>'
+        f'<text x="36" y="22.5" fill="{colours.ink}" font-family="Source Sans, sans-serif" font-size="20"'
+        ' font-weight="700" textLength="88" lengthAdjust="spacingAndGlyphs">Ratecard</text></svg>'
+    )
+
+
 def stylesheet(colours: Palette) -> str:
     """The style of everything that Ratecard draws by itself, as one style element."""
     return f"<style>{_variables(colours)}{_RULES}</style>"
@@ -94,11 +110,14 @@ _RULES: Final = """
 .rc{color:var(--rc-ink);font-size:.9375rem;line-height:1.45}
 .rc a{color:var(--rc-accent);text-decoration:none}
 .rc a:hover,.rc a:focus-visible{text-decoration:underline}
-.rc .mute{color:var(--rc-mute)} .rc .small{font-size:.8125rem} .rc .warn{color:var(--rc-warn)} .rc .good{color:var(--rc-good)}
+.rc.mute{color:var(--rc-mute)} .rc.small{font-size:.8125rem}
+.rc .mute{color:var(--rc-mute)} .rc .small{font-size:.8125rem}
+.rc .warn{color:var(--rc-warn)} .rc .good{color:var(--rc-good)}
 .rc-title{margin:0;font-size:1.75rem;font-weight:680;letter-spacing:-.012em;line-height:1.2}
 .rc-title .id{font-size:.9375rem;font-weight:400;letter-spacing:0;color:var(--rc-mute);margin-left:.6rem}
 .rc-sub{margin:.3rem 0 0;color:var(--rc-mute);font-size:.875rem}
-.rc-h2{margin:1.25rem 0 0;padding-top:1rem;border-top:1px solid var(--rc-grid);font-size:1.125rem;font-weight:650;line-height:1.3}
+.rc-h2{margin:1.25rem 0 0;padding-top:1rem;border-top:1px solid var(--rc-grid);
+ font-size:1.125rem;font-weight:650;line-height:1.3;margin-bottom:.3rem}
 .rc-h2.first{border-top:0;padding-top:0;margin-top:.25rem}
 .rc-h2 .note{font-weight:400;font-size:.8125rem;color:var(--rc-mute);margin-left:.5rem}
 .rc-h3{margin:.25rem 0 0;font-size:1rem;font-weight:650}
@@ -108,18 +127,20 @@ _RULES: Final = """
  padding:.3rem .85rem .35rem 0;border-bottom:1px solid var(--rc-faint)}
 .rc td{padding:.42rem .85rem .42rem 0;border-bottom:1px solid var(--rc-grid);vertical-align:top}
 .rc tbody tr:hover td{background:var(--rc-surface)}
+.rc th.num+th:not(.num),.rc td.num+td:not(.num){padding-left:1.1rem}
+.rc .name{display:block;min-width:15rem}
 .rc th:last-child,.rc td:last-child{padding-right:.25rem}
 .rc th:first-child,.rc td:first-child{padding-left:.25rem}
 .rc .num{text-align:right;white-space:nowrap}
 .rc .nowrap{white-space:nowrap}
 .rc .sub{display:block;color:var(--rc-mute);font-size:.8125rem;line-height:1.35}
 .rc .unknown{color:var(--rc-mute);font-style:italic}
-.rc .tag{display:inline-block;margin:0 .3rem .25rem 0;padding:.05rem .45rem;border:1px solid var(--rc-grid);border-radius:6px;
- background:var(--rc-surface);font-size:.8125rem;white-space:nowrap}
+.rc .tag{display:inline-block;margin:0 .3rem .25rem 0;padding:.05rem .45rem;border:1px solid var(--rc-grid);
+ border-radius:6px;background:var(--rc-surface);font-size:.8125rem;white-space:nowrap}
 .rc .tag.warn{border-color:var(--rc-warn)} .rc .tag.good{border-color:var(--rc-good)}
 .rc .prose{max-width:46rem;white-space:pre-line;overflow-wrap:anywhere;unicode-bidi:isolate}
 .rc details summary{cursor:pointer;color:var(--rc-accent)}
-.rc .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.75rem}
+.rc .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(12.25rem,1fr));gap:.75rem}
 .rc .card{border:1px solid var(--rc-grid);border-radius:10px;padding:.8rem 1rem}
 .rc .card .label{color:var(--rc-mute);font-size:.8125rem}
 .rc .card .value{font-size:1.5rem;font-weight:650;letter-spacing:-.01em;line-height:1.3}

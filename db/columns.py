@@ -46,7 +46,10 @@ class Instant(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise TypeError(f"an instant is an aware datetime, not {value!r}")
         value = value.astimezone(UTC)
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if dialect.name == "sqlite" else value
+        if dialect.name != "sqlite":
+            return value
+        # strftime would not pad a year before 1000.
+        return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

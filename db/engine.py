@@ -29,7 +29,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
             return _sqlite(url, parsed.database, read_only)
         options = {"postgresql_readonly": True} if read_only else {}
         return create_engine(url, pool_pre_ping=True, execution_options=options)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         raise UsageError(
             "RATECARD_DATABASE_URL is not a database URL that Ratecard can open. Use sqlite:///path/to/file.db "
             "or postgresql+psycopg://user@host/name."
@@ -38,7 +38,10 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
 
 def _sqlite(url: str, file: str | None, read_only: bool) -> Engine:
     if file and file != ":memory:" and not read_only:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"The folder of {file} cannot be made: {error.strerror}. Set RATECARD_HOME.") from error
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
 
     @event.listens_for(engine, "connect")
@@ -75,7 +78,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One read transaction: every query in the block sees the same state."""
-    with _said_plainly(engine), engine.connect() as connection:
+    # PostgreSQL's default would show each query what was committed meanwhile; SQLite never does.
+    one_state = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with _said_plainly(engine), engine.connect().execution_options(**one_state) as connection:
         yield connection
 
 
@@ -94,8 +99,11 @@ def migrate(engine: Engine) -> None:
     from alembic import command  # imported here: read verbs never migrate and start faster without it
     from alembic.config import Config
 
-    if schema_version(engine) == newest_version():
+    found, needed = schema_version(engine), newest_version()
+    if found == needed:
         return
+    if found is not None and found > needed:
+        raise _too_new(found, needed)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with writing(engine) as connection:
@@ -127,7 +135,11 @@ def require_schema(engine: Engine) -> None:
     if found < needed:
         raise StorageError(f"The database is at version {found}, this is {needed}. `ratecard init` updates it.")
     if found > needed:
-        raise StorageError(f"The database is at version {found}, newer than this Ratecard ({needed}). Update it.")
+        raise _too_new(found, needed)
+
+
+def _too_new(found: str, needed: str) -> StorageError:
+    return StorageError(f"The database is at version {found}, newer than this Ratecard ({needed}). Update it.")
 
 
 @contextmanager

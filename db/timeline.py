@@ -55,6 +55,12 @@ class Edit:
         kept = {_shape(v) for v in self.after}
         return (v for v in self.before if _shape(v) not in kept)
 
+    def then(self, edit: "Edit") -> "Edit":
+        """This edit and the next as one."""
+        before = tuple(v for v in edit.before if v not in self.after)
+        after = tuple(v for v in self.after if v not in edit.before)
+        return Edit(self.endpoint_id, self.before + before, after + edit.after)
+
     def new(self) -> Iterable[Version[str]]:
         kept = {_shape(v) for v in self.before}
         return (v for v in self.after if _shape(v) not in kept)

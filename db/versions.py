@@ -4,7 +4,7 @@ A row is never edited but for `superseded_at`. `write` turns one belief about an
 superseding the rows that no longer hold and appending those that do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -106,3 +106,11 @@ def value_ids(connection: Connection, table: Table, wanted: Iterable[str]) -> di
         rows = connection.execute(select(table.c.digest, table.c.id).where(table.c.digest.in_(chunk)))
         found.update((digest, row_id) for digest, row_id in rows)
     return found
+
+
+def add_values(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> dict[str, int]:
+    """Append immutable values, each with its digest; digest -> id."""
+    if not rows:
+        return {}
+    added = connection.execute(insert(table).returning(table.c.digest, table.c.id), rows)
+    return {row.digest: row.id for row in added}

@@ -86,7 +86,7 @@ async def poll(
     if snapshot is None:
         failed = replace(draft, status=Status.FAILED, error=str(error), retry_at=getattr(error, "retry_at", None))
         with writing(engine) as connection:
-            return replace(failed, id=polls.add(connection, failed))
+            return replace(failed, id=polls.add(connection, [(failed, ())])[0])
     return await asyncio.to_thread(_store, engine, draft, snapshot, desk)
 
 

@@ -18,8 +18,8 @@ DEEPEST: Final = 40
 """Levels of nesting that are kept of one item; what lies deeper becomes a note."""
 LONGEST_NUMBER: Final = 300
 """Digits of a number, and decimal places that it may be moved by; beyond, it stays text and is refused as such."""
+_UNSTORABLE_ESCAPE: Final = re.compile(r"\\(?:x00|ud[89a-f])")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-_UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Memo:
         before = self.items.get(name)
         if before is not None and before[0] == item:
             return before[1]
-        if _is_deep(item):
+        if not _is_storable(item):
             item = storable(item)
         result = parse(item)
         self.items[name] = (item, result)
@@ -93,12 +93,18 @@ class Source:
 def parse_json(body: bytes | str, what: str) -> Json:
     """JSON with exact numbers: fractions as Decimal; NaN, Infinity and absurd sizes as text, to be refused.
 
-    Characters that no database takes (NUL, halves of a surrogate pair, broken UTF-8) become U+FFFD.
+    Broken UTF-8 becomes U+FFFD; other characters that no database takes are left to `Memo.read`, which sees only
+    the items that changed.
     """
     text = body if isinstance(body, str) else body.decode("utf-8-sig", "replace")
     try:
-        document = json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str)
-        return storable(document) if _UNSTORABLE_ESCAPE.search(text) else document
+        try:
+            return json.loads(text, parse_float=_fraction, parse_constant=str)
+        except ValueError as error:
+            if "digits" not in str(error):
+                raise
+            # An absurdly long integer somewhere: slower, and only that one becomes text.
+            return json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str)
     except RecursionError as error:
         raise InputError(f"{what} is not usable: it is nested too deeply.") from error
     except ValueError as error:
@@ -119,14 +125,12 @@ def _integer(text: str) -> int | str:
     return int(text) if len(text) <= LONGEST_NUMBER else text
 
 
-def _is_deep(value: Json) -> bool:
-    level = [value]
-    for _ in range(DEEPEST):
-        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
-        level = [value for values in inner for value in values]
-        if not level:
-            return False
-    return True
+def _is_storable(item: Json) -> bool:
+    try:
+        text = repr(item)
+    except RecursionError:
+        return False
+    return _UNSTORABLE_ESCAPE.search(text) is None and text.count("[") + text.count("{") < DEEPEST
 
 
 def storable(value: Json, levels: int = DEEPEST) -> Json:

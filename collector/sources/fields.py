@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -26,8 +27,14 @@ class RefusedError(ValueError):
 
 def usd(value: Any, what: str) -> Decimal | None:
     """An exact amount in USD; None for a dynamic price ("-1"). Raises RefusedError for anything else."""
+    # Few amounts are new: the same text was read a poll ago. (A flag equals a number, so it must not meet the cache.)
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise RefusedError(f"{what} is not an amount: {shown(value)}")
+    return _usd(value, what)
+
+
+@lru_cache(maxsize=20_000, typed=True)
+def _usd(value: str | int | Decimal, what: str) -> Decimal | None:
     if isinstance(value, str) and not _PLAIN.fullmatch(value.strip()):
         raise RefusedError(f"{what} is not an amount: {shown(value)}")
     try:
@@ -47,13 +54,14 @@ def usd(value: Any, what: str) -> Decimal | None:
 
 
 def clean_float(value: Decimal) -> Decimal:
-    """Undo the artefacts of binary floats: a number of 15 or more digits is rounded to 12 significant ones.
+    """Undo the artefacts of binary floats: a run of zeros or nines at the end of 15 or more digits is rounded away.
 
-    `1.7999999999999998` becomes `1.8`; a number that a person wrote is left as it is.
+    `1.7999999999999998` becomes `1.8`; `0.08333333333333334` is a twelfth, and left as it is.
     """
     if len(value.normalize().as_tuple().digits) < 15:
         return value
-    return Decimal(f"{value:.12g}")
+    rounded = Decimal(f"{value:.12g}").normalize()
+    return rounded if len(rounded.as_tuple().digits) <= 10 else value
 
 
 def shown(value: Any) -> str:
@@ -122,14 +130,17 @@ def named(value: Any) -> str | None:
 
 def day(value: Any) -> str | None:
     """ISO text of a year, month or day."""
-    if not isinstance(value, str):
-        return None
+    return _day(value[:10]) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=20_000)
+def _day(value: str) -> str | None:
     for shape in ("%Y-%m-%d", "%Y-%m", "%Y"):
         try:
-            datetime.strptime(value[:10], shape).replace(tzinfo=UTC)
+            datetime.strptime(value, shape).replace(tzinfo=UTC)
         except ValueError:
             continue
-        return value[:10]
+        return value
     return None
 
 

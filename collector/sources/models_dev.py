@@ -70,7 +70,7 @@ def read(document: Json, memo: Memo) -> Snapshot:
         if models is None or named(provider_id) is None:
             lost.append(Rejection(PART, None, f"provider {shown(provider_id)} without a list of models"))
             continue
-        title = text(provider.get("name")) or provider_id
+        title = named(provider.get("name")) or provider_id
         for model, item in models.items():
             if named(model) is None:
                 lost.append(Rejection(PART, None, f"a model of {provider_id} without a usable name: {shown(model)}"))

@@ -31,7 +31,11 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
     band = (
         alt.Chart(drawn.bands)
         .mark_rect(color=palette.grid, opacity=0.6)
-        .encode(x=alt.X("start:T", title=None, scale=alt.Scale(type="utc")), x2="end:T", tooltip=alt.Tooltip("text:N", title=" "))
+        .encode(
+            x=alt.X("start:T", title=None, scale=alt.Scale(type="utc")),
+            x2="end:T",
+            tooltip=alt.Tooltip("text:N", title=" "),
+        )
     )
     line = (
         alt.Chart(drawn.lines)
@@ -68,12 +72,11 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
     text = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12, fontWeight=600).encode(
         x=alt.value("width"), y=alt.Y("label_usd:Q"), text="text:N", description="told:N"
     )
-    widest = max((len(label) for label in labels["text"]), default=0)
-    return styled(alt.layer(band, line, lead, dot, text), palette, height, right=24 + round(6.4 * widest))
+    return styled([band, line, lead, dot, text], palette, height, right=8)
 
 
 def _time_axis() -> alt.Axis:
-    return alt.Axis(tickCount=8, labelOverlap=True, labelFlush=False, formatType="utc", format="%b %Y")
+    return alt.Axis(tickCount=8, labelOverlap=True, labelSeparation=12, format="%b %Y")
 
 
 def _domain(drawn: Frames, is_log: bool) -> tuple[float, float]:

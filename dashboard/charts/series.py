@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -119,8 +120,8 @@ def frames(
     `gaps` and `last_seen` are by source: between two polls that are too far apart, and after the last one, nothing
     is known and nothing is drawn.
     """
-    lines: list[dict[str, object]] = []
-    dots: list[dict[str, object]] = []
+    lines: list[dict[str, Any]] = []
+    dots: list[dict[str, Any]] = []
     ends: list[dict[str, object]] = []
     hidden_free = left_out = 0
     for rank, each in enumerate(series):
@@ -139,15 +140,17 @@ def frames(
         lines += _line_rows(drawn, each, style)
         dots += [_dot_row(piece, each, style) for piece in drawn if piece.is_start]
         ends.append(_end_row(drawn[-1], each, style, end))
+    began, shown_to = _shown(lines, end)
     bands = [
-        {"start": max(gap.start, since) if since else gap.start, "end": min(gap.end or end, end), "text": _band(gap)}
+        {"start": max(gap.start, began), "end": min(gap.end or shown_to, shown_to), "text": _band(gap)}
         for source in {each.endpoint.source for each in series[:COLOURED]}
         for gap in gaps.get(source, ())
-        if gap.start < end and (since is None or (gap.end or end) > since)
+        if gap.start < shown_to and (gap.end or shown_to) > began
     ]
     return Frames(
-        _frame(lines, ["at", "usd", "segment", "order", *_STYLE]),
-        _frame(dots, ["at", "usd", "price", "when", "told", *_STYLE]),
+        # What is drawn last lies on top: the first series.
+        _frame(sorted(lines, key=_from_last), ["at", "usd", "segment", "order", *_STYLE]),
+        _frame(sorted(dots, key=_from_last), ["at", "usd", "price", "when", "told", *_STYLE]),
         _frame(ends, ["at", "usd", "text", "told", *_STYLE]),
         _frame(bands, ["start", "end", "text"]),
         hidden_free,
@@ -186,9 +189,9 @@ def _pieces(series: Series, gaps: Sequence[Gap], since: datetime | None, known_t
     return found
 
 
-def _line_rows(pieces: Sequence[_Piece], series: Series, style: Mapping[str, object]) -> list[dict[str, object]]:
+def _line_rows(pieces: Sequence[_Piece], series: Series, style: Mapping[str, object]) -> list[dict[str, Any]]:
     """Corner points; a new segment wherever the line is interrupted."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     segment = 0
 
     def add(at: datetime, piece: _Piece) -> None:
@@ -220,6 +223,18 @@ def _end_row(piece: _Piece, series: Series, style: Mapping[str, object], end: da
     return {"at": piece.end, "usd": float(fmt.scaled(series.meter, usd)), "text": text, "told": told, **style}
 
 
+def _shown(lines: Sequence[Mapping[str, Any]], end: datetime) -> tuple[datetime, datetime]:
+    """From when to when the chart shows: long silence after the last known price is only hinted at."""
+    if not lines:
+        return end, end
+    first, last = min(row["at"] for row in lines), max(row["at"] for row in lines)
+    return first, min(end, last + max((last - first) * 0.12, timedelta(days=1)))
+
+
+def _from_last(row: Mapping[str, Any]) -> int:
+    return -int(row["rank"])
+
+
 def _band(gap: Gap) -> str:
     until = f"to {fmt.day(gap.end)}" if gap.end else "until now"
     return f"{fmt.source(gap.source)} was not polled from {fmt.day(gap.start)} {until}"
@@ -234,16 +249,14 @@ def conclusion(series: Sequence[Series], model: str, since: datetime | None = No
     if not series:
         return f"No price of {model} in this window"
     lead = series[0]
-    what = f"{meter_label(lead.meter)} price of {model} at {lead.endpoint.provider_name}"
+    # OpenRouter writes "Author: Model"; a title has colons enough.
+    what = f"{meter_label(lead.meter)} price of {model.rpartition(': ')[2]} at {lead.endpoint.provider_name}"
     steps = [step for step in lead.steps if since is None or step.valid_to is None or step.valid_to > since]
-    priced = [step for step in steps if step.rate.usd is not None]
+    priced = [(step, step.rate.usd) for step in steps if step.rate.usd is not None]
     if not priced:
         return f"{what}: dynamic" if steps else f"{what}: none in this window"
-    first, last = priced[0], priced[-1]
+    (first, old), (_, new) = priced[0], priced[-1]
     began = max(first.valid_from, since) if since else first.valid_from
-    old, new = first.rate.usd, last.rate.usd
-    assert old is not None
-    assert new is not None
     now = fmt.amount(lead.meter, new)
     gone = f" until it ended in {fmt.month(lead.ended)}" if lead.ended else ""
     if old == new:

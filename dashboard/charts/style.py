@@ -10,10 +10,11 @@ from dashboard.theme import FONT, Palette
 LABEL_GAP_PX = 17
 
 
-def styled(chart: alt.LayerChart, palette: Palette, height: int, right: int = 16) -> alt.LayerChart:
-    """The chart in the dashboard's look. `height` is that of the plot; `right` is room for labels at line ends."""
-    return (
-        chart.properties(
+def styled(layers: Sequence[alt.Chart], palette: Palette, height: int, right: int = 16) -> alt.LayerChart:
+    """The layers as one chart in the dashboard's look. `height`: of the plot; `right`: room for labels at line ends."""
+    chart: alt.LayerChart = (
+        alt.LayerChart(layer=list(layers))
+        .properties(
             height=height,
             padding={"left": 4, "top": 4, "bottom": 4, "right": right},
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
@@ -32,11 +33,10 @@ def styled(chart: alt.LayerChart, palette: Palette, height: int, right: int = 16
             labelPadding=6,
             titleAnchor="start",
         )
-        .configure_axisY(
-            ticks=False, titleAngle=0, titleAlign="left", titleBaseline="bottom", titleX=0, titleY=-10
-        )
+        .configure_axisY(ticks=False, titleAngle=0, titleAlign="left", titleBaseline="bottom", titleX=0, titleY=-10)
         .configure_axisX(grid=False, domain=True, domainColor=palette.faint, ticks=True, tickSize=4)
     )
+    return chart
 
 
 def log_ticks(low: float, high: float) -> list[float]:

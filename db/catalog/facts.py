@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 Json = dict[str, Any]
@@ -52,17 +52,22 @@ class Detail:
 
     def to_json(self) -> Json:
         """Only what was said, in the order of the fields."""
-        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        return {name: value for name in _names() if (value := getattr(self, name)) is not None}
 
     @classmethod
     def from_json(cls, body: Json) -> "Detail":
-        known = {f.name for f in fields(cls)}
+        known = _names()
         said: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in body.items() if k in known}
         return cls(**said)
 
     @cached_property
     def text(self) -> str:
         return json_text(self.to_json())
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(f.name for f in fields(Detail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ class Event:
 
 def json_text(value: Any) -> str:
     """Canonical JSON: the same value always gives the same text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    return _CANONICAL.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -166,3 +171,6 @@ def _plain(value: Any) -> Any:
 def digest(text: str) -> str:
     """A short content address: 96 bits are plenty for millions of values."""
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)

@@ -109,6 +109,37 @@ def first_seen(connection: Connection) -> dict[int, datetime]:
     return {row[0]: row[1] for row in connection.execute(query.group_by(DETAIL.c.endpoint_id))}
 
 
+def offered(connection: Connection, at: datetime | None = None) -> dict[tuple[str, str], int]:
+    """(source, model) -> at how many providers the source told of the model at `at` (None: now)."""
+    query = (
+        select(ENDPOINT.c.source, ENDPOINT.c.model, func.count(ENDPOINT.c.provider.distinct()))
+        .join(DETAIL, DETAIL.c.endpoint_id == ENDPOINT.c.id)
+        .where(in_force(DETAIL, at), believed(DETAIL))
+        .group_by(ENDPOINT.c.source, ENDPOINT.c.model)
+    )
+    return {(source, model): providers for source, model, providers in connection.execute(query)}
+
+
+def appearances(
+    connection: Connection, since: datetime, until: datetime
+) -> dict[tuple[str, str], tuple[datetime, datetime | None, datetime | None]]:
+    """(source, model) -> when the source first told of it at all, and in [since, until) first and no longer."""
+    began, ended = DETAIL.c.valid_from, DETAIL.c.valid_to
+    query = (
+        select(
+            ENDPOINT.c.source,
+            ENDPOINT.c.model,
+            func.min(began).label("first"),
+            func.min(began).filter(began >= since, began < until).label("came"),
+            func.max(ended).filter(ended >= since, ended < until).label("went"),
+        )
+        .join(DETAIL, DETAIL.c.endpoint_id == ENDPOINT.c.id)
+        .where(believed(DETAIL))
+        .group_by(ENDPOINT.c.source, ENDPOINT.c.model)
+    )
+    return {(row.source, row.model): (row.first, row.came, row.went) for row in connection.execute(query)}
+
+
 def benchmarks(connection: Connection, model: str, at: datetime | None = None) -> dict[str, Any]:
     """Endpoint name -> the benchmark results that its source gave, in the source's own shape."""
     table = table_of(BenchmarkRow)

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 
 from db.catalog import read
-from db.catalog.facts import Identity, Native, Reported, digest
+from db.catalog.facts import Identity, Native, Reported
 from db.catalog.identity import REFERENCE, identify, known
 from db.catalog.tables import AbsenceRow, AliasRow, ContentRow, EndpointRow, ReportedRow
-from db.versions import table_of, value_ids
+from db.versions import add_values, table_of
 
 _ENDPOINT = table_of(EndpointRow)
 
@@ -59,18 +59,16 @@ def _identity(identity: Identity) -> dict[str, Any]:
     }
 
 
-def add_contents(connection: Connection, bodies: Iterable[str]) -> None:
-    """Store the bodies that are new."""
-    by_digest = {digest(body): body for body in bodies}
-    table = table_of(ContentRow)
-    stored = value_ids(connection, table, by_digest)
-    new = [{"digest": d, "body": body} for d, body in by_digest.items() if d not in stored]
-    if new:
-        connection.execute(insert(table), new)
+def add_contents(connection: Connection, bodies: Mapping[str, str]) -> dict[str, int]:
+    """Store bodies (digest -> JSON text) that are not stored yet; digest -> id."""
+    rows = [{"digest": digest, "body": body} for digest, body in bodies.items()]
+    return add_values(connection, table_of(ContentRow), rows)
 
 
 def note_absences(connection: Connection, noted: Mapping[tuple[int, datetime], bool]) -> None:
     """Remember that endpoints were missed: (endpoint id, instant) -> whether it is pending still."""
+    if not noted:
+        return
     table = table_of(AbsenceRow)
     ids = {endpoint_id for endpoint_id, _ in noted}
     query = select(table.c.endpoint_id, table.c.at, table.c.pending)

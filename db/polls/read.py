@@ -79,7 +79,7 @@ def instants(connection: Connection, source: str, *, answered_only: bool = True)
 
 
 def newest_id(connection: Connection) -> int:
-    """The id of the poll that was added last, of any source; 0 where there is none. It changes with all that is read."""
+    """The id of the poll that was added last, of any source; 0 where there is none. Any news comes with a new one."""
     return connection.execute(select(func.max(_POLL.c.id))).scalar_one() or 0
 
 

@@ -12,15 +12,24 @@ from db.versions import table_of
 _POLL = table_of(PollRow)
 
 
-def add(connection: Connection, poll: Poll, rejections: Sequence[Rejection] = ()) -> int:
-    """Append a poll with its rejections; its id."""
-    row = asdict(poll) | {"parts": ",".join(poll.parts)}
-    del row["id"]
-    poll_id: int = connection.execute(insert(_POLL).values(**row).returning(_POLL.c.id)).scalar_one()
-    if rejections:
-        rows = [{"poll_id": poll_id, "part": r.part, "item": r.item, "reason": r.reason} for r in rejections]
-        connection.execute(insert(RejectionRow), rows)
-    return poll_id
+def add(connection: Connection, polls: Sequence[tuple[Poll, Sequence[Rejection]]]) -> list[int]:
+    """Append polls with their rejections; their ids, in the same order."""
+    if not polls:
+        return []
+    rows = []
+    for poll, _ in polls:
+        rows.append(asdict(poll) | {"parts": ",".join(poll.parts)})
+        del rows[-1]["id"]
+    added = insert(_POLL).returning(_POLL.c.id, sort_by_parameter_order=True)
+    ids = list(connection.execute(added, rows).scalars())
+    rejected = [
+        {"poll_id": poll_id, "part": each.part, "item": each.item, "reason": each.reason}
+        for poll_id, (_, rejections) in zip(ids, polls, strict=True)
+        for each in rejections
+    ]
+    if rejected:
+        connection.execute(insert(RejectionRow), rejected)
+    return ids
 
 
 def reclassify(connection: Connection, poll: Poll) -> None:

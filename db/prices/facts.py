@@ -71,10 +71,15 @@ class Offer:
     reported: Reported | None = None
 
     @cached_property
-    def digests(self) -> tuple[str, str, str | None]:
-        """Content addresses of price, detail and benchmarks."""
-        benchmarks = digest(self.benchmarks_text) if self.benchmarks else None
+    def digests(self) -> tuple[str, str, str]:
+        """Content addresses of price, detail and benchmarks; empty where there are no benchmarks."""
+        benchmarks = digest(self.benchmarks_text) if self.benchmarks else ""
         return rates_digest(self.rates), digest(self.detail.text), benchmarks
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for two offers that say the same of the same endpoint."""
+        return " ".join((self.part, self.key, *self.digests))
 
     @cached_property
     def benchmarks_text(self) -> str:
@@ -100,7 +105,7 @@ class Snapshot:
     @cached_property
     def digest(self) -> str:
         """The same for two polls that saw the same."""
-        seen = sorted(f"{o.part} {o.key} {o.digests}" for o in self.offers)
+        seen = sorted(offer.fingerprint for offer in self.offers)
         lost = sorted(f"{r.part} {r.item}" for r in self.rejections)
         return digest("\n".join([*self.parts, *seen, *lost, str(self.whole)]))
 

@@ -17,7 +17,7 @@ from db.polls import store as polls
 from db.polls.facts import Poll, Status
 from db.prices import store
 from db.prices.facts import Offer, Snapshot
-from db.prices.ledger import TRACKS, Head, Record, Witness, classify, observations, refold, seen_of
+from db.prices.ledger import TRACKS, Head, Record, Witness, classify, observations, refold
 from db.timeline import Edit
 
 
@@ -45,19 +45,22 @@ def record_late(connection: Connection, poll: Poll, snapshot: Snapshot) -> Poll:
     after, poll = _reclassified(stored, poll, snapshot)
     moved = [new for old, new in zip(stored.polls, after, strict=True) if old != new]
     offers = {offer.key: offer for offer in snapshot.offers}
-    jump = store.jump_rule(connection, snapshot, {})
-    edits: store.Edits = {track: [] for track in TRACKS}
+    jump = store.jump_rule(connection, {offer.digests[0]: offer.rates for offer in snapshot.offers})
+    values: dict[str, store.Values] = {track: {} for track in TRACKS}
+    for offer in snapshot.offers:
+        store.keep(values, offer)
+    edits: dict[str, list[Edit]] = {track: [] for track in TRACKS}
     absences: dict[tuple[int, datetime], bool] = {}
     for key, (endpoint_id, record) in stored.records.items():
-        offer = offers.get(key)
+        late = offers.get(key)
         if record.part not in poll.parts and not moved:
             continue
-        if not moved and _agrees(record, poll, offer):
+        if not moved and _agrees(record, poll, late):
             continue
         # What stored polls saw is read with the classes they had then, and judged with those they have now.
         seen = dict(stored.witnesses(record, stored.polls))
         witnesses = list(_judge(seen, record, after, stored.unknown))
-        witnesses += _witness(record, poll, offer, snapshot)
+        witnesses += _witness(record, poll, late, snapshot)
         new = refold(sorted(witnesses, key=lambda w: w[0]), jump)
         for track in TRACKS:
             before = tuple(record.versions.get(track, ()))
@@ -65,13 +68,13 @@ def record_late(connection: Connection, poll: Poll, snapshot: Snapshot) -> Poll:
         absences |= {(endpoint_id, at): False for at in record.absences | set(new.blips)}
         if new.absent_since is not None:
             absences[endpoint_id, new.absent_since] = True
-    store.write_edits(connection, poll, edits, snapshot)
+    store.write_edits(connection, poll.recorded_at, edits, values)
     catalog.note_absences(connection, absences)
     for other in moved:
         polls.reclassify(connection, other)
     changed = sum(1 for track in TRACKS for edit in edits[track] if any(edit.new()))
     poll = replace(poll, changed=changed)
-    return replace(poll, id=polls.add(connection, poll, snapshot.rejections))
+    return replace(poll, id=polls.add(connection, [(poll, snapshot.rejections)])[0])
 
 
 def _read(connection: Connection, source: str) -> _Stored:
@@ -124,7 +127,7 @@ def _agrees(record: Record, poll: Poll, offer: Offer | None) -> bool:
     if record.absences or any(v.suspect for versions in record.versions.values() for v in versions):
         return False
     believed = record.values_at(poll.observed_at)
-    return believed == (seen_of(offer) if offer is not None else None)
+    return believed == (offer.digests if offer is not None else None)
 
 
 def _judge(
@@ -148,7 +151,7 @@ def _witness(record: Record, poll: Poll, offer: Offer | None, snapshot: Snapshot
     """What the late poll itself saw of the endpoint."""
     lost = {(r.part, r.item) for r in snapshot.rejections}
     if offer is not None:
-        yield poll.observed_at, seen_of(offer)
+        yield poll.observed_at, offer.digests
     elif (
         record.part in poll.parts
         and poll.complete

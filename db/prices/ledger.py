@@ -7,7 +7,7 @@ from typing import Final
 
 from db.polls.facts import Poll, Status
 from db.polls.gaps import is_short
-from db.prices.facts import Offer, Snapshot
+from db.prices.facts import Snapshot
 from db.timeline import Edit, Jump, Version, fold, observe
 
 TRACKS: Final = ("price", "detail", "benchmark")
@@ -27,25 +27,23 @@ class Head:
     scope: str
     tracks: dict[str, Version[str]] = field(default_factory=dict)
     absent_since: datetime | None = None
+    settled: Seen | None = None
+    """What is in force, where no doubt waits for a further poll: seeing the same again changes nothing."""
 
     @property
     def is_open(self) -> bool:
         return "price" in self.tracks and self.tracks["price"].valid_to is None
 
     @property
-    def is_settled(self) -> bool:
-        return self.absent_since is None and not any(v.suspect and v.valid_to is None for v in self.tracks.values())
+    def is_doubtful(self) -> bool:
+        """Whether an absence or a suspect jump waits for a second poll."""
+        return self.is_open and self.settled is None
 
-    @property
-    def values(self) -> Seen:
-        """What is in force, a digest a track."""
-        versions = (self.tracks.get(track) for track in TRACKS)
-        return tuple(NOTHING if v is None or v.valid_to is not None else v.value for v in versions)
-
-
-def seen_of(offer: Offer) -> Seen:
-    price, detail, benchmark = offer.digests
-    return price, detail, benchmark or NOTHING
+    def settle(self) -> None:
+        """Work out `settled` after a change."""
+        in_force = [v if v is not None and v.valid_to is None else None for v in map(self.tracks.get, TRACKS)]
+        doubtful = self.absent_since is not None or any(v is not None and v.suspect for v in in_force)
+        self.settled = None if doubtful or not self.is_open else tuple(v.value if v else NOTHING for v in in_force)
 
 
 def never(_old: str, _new: str) -> bool:
@@ -74,13 +72,14 @@ def see(head: Head, at: datetime, seen: Seen, jump: Jump[str]) -> dict[str, Edit
         closing = () if confirmed else tuple(replace(v, valid_to=at) for v in before)
         edits[track] = Edit(head.endpoint_id, before, (*closing, new))
         head.tracks[track] = new
+    head.settle()
     return edits
 
 
 def miss(head: Head, at: datetime) -> dict[str, Edit]:
     """Note that a poll which would have seen the endpoint did not; the edits of a removal. Changes `head`."""
     if head.absent_since is None:
-        head.absent_since = at
+        head.absent_since, head.settled = at, None
         return {}
     edits = {}
     for track, last in head.tracks.items():

@@ -1,6 +1,8 @@
-"""Writing the ledger: one poll, one transaction, whatever it found."""
+"""Writing the ledger: what polls saw, folded and written in one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
@@ -9,15 +11,15 @@ from db.catalog import store as catalog
 from db.catalog.tables import BenchmarkRow, ContentRow, DetailRow, EndpointRow
 from db.polls import read as polls_read
 from db.polls import store as polls
-from db.polls.facts import Poll, Status
+from db.polls.facts import Poll, Rejection, Status
 from db.polls.gaps import is_short
 from db.prices import read
 from db.prices.facts import Offer, Rates, Snapshot
-from db.prices.ledger import TRACKS, Head, absent, miss, see, seen_of
+from db.prices.ledger import TRACKS, Head, absent, miss, see
 from db.prices.rates import is_jump
 from db.prices.tables import PriceRow, QuoteRow, RateRow
 from db.timeline import Edit, Jump, Version
-from db.versions import load, table_of, value_ids, write
+from db.versions import add_values, load, table_of, value_ids, write
 
 _VERSIONS = {
     "price": (table_of(PriceRow), table_of(QuoteRow)),
@@ -26,13 +28,13 @@ _VERSIONS = {
 }
 _ENDPOINT = table_of(EndpointRow)
 
-Edits = dict[str, list[Edit]]
-"""Track -> what changes in it."""
+Values = dict[str, Offer]
+"""Digest -> an offer that holds the value, for one track."""
 
 
 @dataclass
 class Book:
-    """Where every endpoint of a source stands, kept by a writer from one poll to the next.
+    """Where every endpoint of a source stands, kept by a writer from one transaction to the next.
 
     Good while `poll_id` is the newest poll of the source; read anew otherwise. `quotes` maps digests to rates.
     """
@@ -43,40 +45,118 @@ class Book:
 
 
 def record(connection: Connection, poll: Poll, snapshot: Snapshot, book: Book) -> Poll | None:
-    """Fold one poll into the ledger. The poll as stored, or None where it was stored before.
+    """Fold one poll into the ledger. The poll as stored, or None where it was stored before."""
+    recorder = Recorder(connection, poll.source, book)
+    stored = recorder.add(poll, snapshot)
+    return replace(stored, id=recorder.flush() or stored.id) if stored is not None else None
 
-    `poll` brings source, instants, body digest and duration; the rest is found out here.
+
+class Recorder:
+    """Folds polls of one source into the ledger, within one transaction. Nothing counts before `flush`.
+
+    What was believed between two polls of one transaction was never to be seen by anyone, so it leaves no rows.
     """
-    if polls_read.exists(connection, poll.source, poll.observed_at):
-        return None
-    newest = polls_read.newest(connection, poll.source)
-    poll = replace(
-        poll,
-        parts=snapshot.parts,
-        items=snapshot.items,
-        rejected=len(snapshot.rejections),
-        content_digest=snapshot.digest,
-        unknown_fields=dict(snapshot.unknown_fields) or None,
-    )
-    is_current = newest.poll is not None and book.poll_id == newest.poll.id
-    # Nothing in the book is good until this poll is stored: a failure on the way leaves it half turned.
-    book.poll_id = None
-    if newest.poll is not None and poll.observed_at < newest.poll.observed_at:
+
+    def __init__(self, connection: Connection, source: str, book: Book) -> None:
+        self.connection = connection
+        self.source = source
+        self.book = book
+        self.newest = polls_read.newest(connection, source)
+        self.is_current = self.newest.poll is not None and book.poll_id == self.newest.poll.id
+        # Nothing in the book is good until all is written: a failure on the way leaves it half turned.
+        book.poll_id = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self.polls: list[tuple[Poll, tuple[Rejection, ...]]] = []
+        self.edits: dict[str, dict[int, Edit]] = {track: {} for track in TRACKS}
+        self.values: dict[str, Values] = {track: {} for track in TRACKS}
+        self.absences: dict[tuple[int, datetime], bool] = {}
+
+    def add(self, poll: Poll, snapshot: Snapshot) -> Poll | None:
+        """Fold one more poll; None where it was stored before.
+
+        `poll` brings source, instants, body digest and duration; the rest is found out here.
+        """
+        newest = self.newest.poll
+        is_newer = newest is None or poll.observed_at > newest.observed_at
+        if not is_newer and polls_read.exists(self.connection, self.source, poll.observed_at):
+            return None
+        poll = replace(
+            poll,
+            parts=snapshot.parts,
+            items=snapshot.items,
+            rejected=len(snapshot.rejections),
+            content_digest=snapshot.digest,
+            unknown_fields=dict(snapshot.unknown_fields) or None,
+        )
+        if not is_newer:
+            return self._add_late(poll, snapshot)
+        poll = judged(poll, snapshot, is_short(snapshot.items, self.newest.complete_items))
+        is_repeat = newest is not None and self.newest.is_last_added and _repeats(poll, newest)
+        if not is_repeat:
+            if not self.is_current:
+                _open(self.connection, self.source, self.book)
+                self.is_current = True
+            poll = replace(poll, changed=self._fold(poll, snapshot))
+            poll = replace(poll, unsettled=sum(head.is_doubtful for head in self.book.heads.values()))
+        _report(self.connection, poll, snapshot)
+        self.polls.append((poll, snapshot.rejections))
+        items = poll.items if poll.complete else self.newest.complete_items
+        self.newest = polls_read.Newest(poll, True, items)
+        return poll
+
+    def flush(self) -> int | None:
+        """Write everything that was added; the id of the newest poll written."""
+        write_edits(
+            self.connection,
+            self.polls[-1][0].recorded_at if self.polls else None,
+            {track: list(edits.values()) for track, edits in self.edits.items()},
+            self.values,
+        )
+        catalog.note_absences(self.connection, self.absences)
+        ids = polls.add(self.connection, self.polls)
+        self._forget()
+        if ids and self.is_current:
+            self.book.poll_id = ids[-1]
+        return ids[-1] if ids else None
+
+    def _add_late(self, poll: Poll, snapshot: Snapshot) -> Poll:
         from db.prices.late import record_late  # it writes through this module
 
-        return record_late(connection, poll, snapshot)
-    poll = judged(poll, snapshot, is_short(snapshot.items, newest.complete_items))
-    is_repeat = newest.poll is not None and newest.is_last_added and _repeats(poll, newest.poll)
-    if not is_repeat:
-        if not is_current:
-            _open(connection, poll.source, book)
-            is_current = True
-        poll = replace(poll, changed=_apply(connection, poll, snapshot, book))
-        poll = replace(poll, unsettled=sum(not head.is_settled for head in book.heads.values()))
-    _report(connection, poll, snapshot)
-    stored = replace(poll, id=polls.add(connection, poll, snapshot.rejections))
-    book.poll_id = stored.id if is_current else None
-    return stored
+        self.flush()
+        stored = record_late(self.connection, poll, snapshot)
+        self.newest = polls_read.newest(self.connection, self.source)
+        self.is_current, self.book.poll_id = False, None
+        return stored
+
+    def _fold(self, poll: Poll, snapshot: Snapshot) -> int:
+        """Turn the book to what the poll saw; how many versions began or ended."""
+        heads, at = self.book.heads, poll.observed_at
+        register(self.connection, self.source, [o for o in snapshot.offers if o.key not in heads], heads)
+        jump = jump_rule(self.connection, self.book.quotes)
+        changed = 0
+        for offer in snapshot.offers:
+            head = heads[offer.key]
+            if head.settled == offer.digests:
+                continue
+            keep(self.values, offer)
+            self.book.quotes[offer.digests[0]] = offer.rates
+            if head.absent_since is not None:
+                self.absences[head.endpoint_id, head.absent_since] = False
+            changed += self._edit(see(head, at, offer.digests, jump))
+        if poll.complete:
+            for head in absent(heads, snapshot):
+                since = head.absent_since or at
+                changed += self._edit(miss(head, at))
+                self.absences[head.endpoint_id, since] = head.absent_since is not None
+        return changed
+
+    def _edit(self, edits: Mapping[str, Edit]) -> int:
+        for track, edit in edits.items():
+            before = self.edits[track].get(edit.endpoint_id)
+            self.edits[track][edit.endpoint_id] = before.then(edit) if before is not None else edit
+        return len(edits)
 
 
 def judged(poll: Poll, snapshot: Snapshot, short: bool) -> Poll:
@@ -103,6 +183,8 @@ def _open(connection: Connection, source: str, book: Book) -> None:
             by_id[endpoint_id].tracks[track] = versions[-1]
     for endpoint_id, instants in catalog_read.absences(connection, source, pending_only=True).items():
         by_id[endpoint_id].absent_since = max(instants)
+    for head in by_id.values():
+        head.settle()
 
 
 def load_versions(connection: Connection, track: str, source: str) -> dict[int, tuple[Version[str], ...]]:
@@ -110,32 +192,6 @@ def load_versions(connection: Connection, track: str, source: str) -> dict[int, 
     table, values = _VERSIONS[track]
     mine = select(_ENDPOINT.c.id).where(_ENDPOINT.c.source == source)
     return load(connection, table, values, table.c.endpoint_id.in_(mine))
-
-
-def _apply(connection: Connection, poll: Poll, snapshot: Snapshot, book: Book) -> int:
-    """Write what differs from where the endpoints stood; how many versions began or ended."""
-    register(connection, poll.source, [o for o in snapshot.offers if o.key not in book.heads], book.heads)
-    jump = jump_rule(connection, snapshot, book.quotes)
-    edits: Edits = {track: [] for track in TRACKS}
-    absences = {}
-    for offer in snapshot.offers:
-        head = book.heads[offer.key]
-        seen = seen_of(offer)
-        if head.is_settled and head.values == seen:
-            continue
-        if head.absent_since is not None:
-            absences[head.endpoint_id, head.absent_since] = False
-        for track, edit in see(head, poll.observed_at, seen, jump).items():
-            edits[track].append(edit)
-    if poll.complete:
-        for head in absent(book.heads, snapshot):
-            since = head.absent_since or poll.observed_at
-            for track, edit in miss(head, poll.observed_at).items():
-                edits[track].append(edit)
-            absences[head.endpoint_id, since] = head.absent_since is not None
-    write_edits(connection, poll, edits, snapshot)
-    catalog.note_absences(connection, absences)
-    return sum(map(len, edits.values()))
 
 
 def register(connection: Connection, source: str, offers: list[Offer], heads: dict[str, Head]) -> None:
@@ -153,13 +209,10 @@ def register(connection: Connection, source: str, offers: list[Offer], heads: di
         heads[offer.key] = Head(ids[offer.key], offer.part, offer.scope)
 
 
-def jump_rule(connection: Connection, snapshot: Snapshot, quotes: dict[str, Rates]) -> Jump[str]:
-    """Whether one quote is implausibly far from another, both by digest. Fills `quotes` with what it reads."""
-    offered = {offer.digests[0]: offer.rates for offer in snapshot.offers}
+def jump_rule(connection: Connection, quotes: dict[str, Rates]) -> Jump[str]:
+    """Whether one quote is implausibly far from another, both by digest. What `quotes` lacks is read."""
 
     def rates(digest: str) -> Rates:
-        if digest in offered:
-            return offered[digest]
         if digest not in quotes:
             quotes.update(read.quotes(connection, [digest]))
         return quotes[digest]
@@ -167,52 +220,51 @@ def jump_rule(connection: Connection, snapshot: Snapshot, quotes: dict[str, Rate
     return lambda old, new: is_jump(rates(old), rates(new))
 
 
-def write_edits(connection: Connection, poll: Poll, edits: Edits, snapshot: Snapshot) -> None:
-    """Write versions and the values that they name."""
-    needed = {track: {v.value for edit in edits[track] for v in edit.new()} for track in TRACKS}
-    bodies: dict[str, list[str]] = {"detail": [], "benchmark": []}
-    quotes = {}
-    for offer in snapshot.offers:
-        price, detail, benchmark = offer.digests
-        if price in needed["price"]:
-            quotes[price] = offer.rates
-        if detail in needed["detail"]:
-            bodies["detail"].append(offer.detail.text)
-        if benchmark in needed["benchmark"]:
-            bodies["benchmark"].append(offer.benchmarks_text)
-    _add_quotes(connection, quotes)
-    for texts in bodies.values():
-        catalog.add_contents(connection, texts)
+def keep(values: dict[str, Values], offer: Offer) -> None:
+    """Remember the values of an offer by their digests."""
+    for track, digest in zip(TRACKS, offer.digests, strict=True):
+        values[track][digest] = offer
+
+
+def write_edits(
+    connection: Connection, now: datetime | None, edits: Mapping[str, list[Edit]], values: Mapping[str, Values]
+) -> None:
+    """Write versions, and first the values that they name."""
     for track in TRACKS:
-        table, values = _VERSIONS[track]
-        ids = value_ids(connection, values, needed[track])
-        write(connection, table, edits[track], ids, poll.recorded_at)
+        if now is None or not edits[track]:
+            continue
+        table, stored = _VERSIONS[track]
+        needed = {version.value for edit in edits[track] for version in edit.new()}
+        ids = value_ids(connection, stored, needed)
+        offers = {digest: values[track][digest] for digest in needed if digest not in ids}
+        if track == "price":
+            ids |= _add_quotes(connection, {digest: offer.rates for digest, offer in offers.items()})
+        elif track == "detail":
+            ids |= catalog.add_contents(connection, {digest: offer.detail.text for digest, offer in offers.items()})
+        else:
+            texts = {digest: offer.benchmarks_text for digest, offer in offers.items()}
+            ids |= catalog.add_contents(connection, texts)
+        write(connection, table, edits[track], ids, now)
 
 
-def _add_quotes(connection: Connection, quotes: dict[str, Rates]) -> None:
-    table = table_of(QuoteRow)
-    stored = value_ids(connection, table, quotes)
-    new = {digest: rates for digest, rates in quotes.items() if digest not in stored}
-    if not new:
-        return
-    connection.execute(insert(table), [{"digest": digest} for digest in new])
-    ids = value_ids(connection, table, new)
-    connection.execute(
-        insert(RateRow),
-        [
-            {
-                "quote_id": ids[digest],
-                "position": position,
-                "meter": rate.meter,
-                "usd": rate.usd,
-                "min_prompt_tokens": rate.min_prompt_tokens,
-                "utc_start": rate.utc_start,
-                "utc_end": rate.utc_end,
-            }
-            for digest, rates in new.items()
-            for position, rate in enumerate(rates)
-        ],
-    )
+def _add_quotes(connection: Connection, quotes: Mapping[str, Rates]) -> dict[str, int]:
+    ids = add_values(connection, table_of(QuoteRow), [{"digest": digest} for digest in quotes])
+    rows = [
+        {
+            "quote_id": ids[digest],
+            "position": position,
+            "meter": rate.meter,
+            "usd": rate.usd,
+            "min_prompt_tokens": rate.min_prompt_tokens,
+            "utc_start": rate.utc_start,
+            "utc_end": rate.utc_end,
+        }
+        for digest, rates in quotes.items()
+        for position, rate in enumerate(rates)
+    ]
+    if rows:
+        connection.execute(insert(RateRow), rows)
+    return ids
 
 
 def _report(connection: Connection, poll: Poll, snapshot: Snapshot) -> None:
