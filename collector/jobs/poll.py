@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from hashlib import blake2b
 from time import monotonic
 
 import httpx
@@ -77,12 +78,15 @@ async def poll(
     started = monotonic()
     error: RatecardError | None = None
     snapshot = None
+    seen = blake2b(digest_size=16)
     try:
-        snapshot = await _converse(desk, fetcher, observed_at, at_once, progress)
+        snapshot = await _converse(desk, fetcher, observed_at, at_once, progress, seen.update)
     except (SourceError, InputError) as failure:
         error = failure
     duration_ms = round((monotonic() - started) * 1000)
-    draft = Poll(desk.source.name, (), observed_at, now(), Status.OK, duration_ms=duration_ms)
+    draft = Poll(
+        desk.source.name, (), observed_at, now(), Status.OK, body_digest=seen.hexdigest(), duration_ms=duration_ms
+    )
     if snapshot is None:
         failed = replace(draft, status=Status.FAILED, error=str(error), retry_at=getattr(error, "retry_at", None))
         with writing(engine) as connection:
@@ -99,9 +103,17 @@ def _store(engine: Engine, draft: Poll, snapshot: Snapshot, desk: Desk) -> Poll:
 
 
 async def _converse(
-    desk: Desk, fetcher: Fetcher, observed_at: datetime, at_once: int, progress: Progress | None
+    desk: Desk,
+    fetcher: Fetcher,
+    observed_at: datetime,
+    at_once: int,
+    progress: Progress | None,
+    saw: Callable[[bytes], None],
 ) -> Snapshot:
-    """Carry the requests of a source's conversation to its server, at most `at_once` at a time."""
+    """Carry the requests of a source's conversation to its server, at most `at_once` at a time.
+
+    `saw` is told every body, in the order of the requests.
+    """
     gate = asyncio.Semaphore(at_once)
     conversation = desk.source.converse(desk.memo, observed_at)
 
@@ -125,3 +137,5 @@ async def _converse(
         if progress is not None:
             progress(0, len(requests))
         answers = list(await asyncio.gather(*map(fetch, requests)))
+        for answer in answers:
+            saw(answer.body or b"")

@@ -19,9 +19,9 @@ def closed_until(failures: Sequence[Poll], every: timedelta) -> datetime | None:
     """
     if not failures:
         return None
-    last = failures[0]
+    asked = max((poll.retry_at for poll in failures if poll.retry_at is not None), default=None)
     if len(failures) < PATIENCE:
-        return last.retry_at
+        return asked
     pause: timedelta = min(every * 2 ** min(len(failures) - PATIENCE, 10), LONGEST)
-    until = last.observed_at + pause
-    return max(until, last.retry_at) if last.retry_at is not None else until
+    until = failures[0].observed_at + pause
+    return max(until, asked) if asked is not None else until

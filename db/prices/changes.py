@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby, pairwise
 
-from db.prices.facts import Change, Price, Rate, Step
+from db.prices.facts import Change, Price, Rate, Rates, Step
 
 Condition = tuple[str, int, int | None, int | None]
 
@@ -47,7 +47,8 @@ def steps(prices: Iterable[Price]) -> list[Step]:
 def changes(prices: Iterable[Price], since: datetime | None = None, until: datetime | None = None) -> list[Change]:
     """Every move of a rate, oldest first.
 
-    A meter that comes or goes at a rate of zero changes no bill: it is no move.
+    A meter that comes or goes at a rate of zero changes no bill: it is no move. A conditional rate that comes or goes
+    is measured against the rate that applies under its condition without it.
     """
     found: list[Change] = []
     for versions in by_endpoint(prices):
@@ -62,7 +63,8 @@ def _moves(before: Price, after: Price) -> Iterator[Change]:
     old = {rate.condition: rate for rate in before.rates}
     new = {rate.condition: rate for rate in after.rates}
     for condition in dict.fromkeys([*old, *new]):
-        was, now = old.get(condition), new.get(condition)
+        was = old.get(condition) or _applying(before.rates, condition)
+        now = new.get(condition) or _applying(after.rates, condition)
         if _usd(was) == _usd(now) and (was is None) == (now is None):
             continue
         if (was is None and _is_free(now)) or (now is None and _is_free(was)):
@@ -79,6 +81,17 @@ def _moves(before: Price, after: Price) -> Iterator[Change]:
             utc_end,
             after.suspect,
         )
+
+
+def _applying(rates: Rates, condition: Condition) -> Rate | None:
+    """The rate that applies under a condition which the quote does not name: the last whose own condition it meets."""
+    meter, min_prompt_tokens, *window = condition
+    found = None
+    for rate in rates:
+        meets = rate.min_prompt_tokens <= min_prompt_tokens and [rate.utc_start, rate.utc_end] in ([None, None], window)
+        if rate.meter == meter and meets:
+            found = rate
+    return found
 
 
 def _usd(rate: Rate | None) -> Decimal | None:
