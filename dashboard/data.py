@@ -226,10 +226,13 @@ def arrivals(connection: Connection, since: datetime, until: datetime) -> tuple[
     A model comes with its first endpoint and goes with its last; what was there when the record of a source began
     did not come then.
     """
-    before, after = catalog.offered(connection, since), catalog.offered(connection, until)
     began: dict[str, datetime] = {}
     for (source, _), at in polls.record_began(connection).items():
         began[source] = min(at, began.get(source, at))
+    before, after = catalog.offered(connection, since), catalog.offered(connection, until)
+    for source, at in began.items():
+        if since < at < until:
+            before |= {key: n for key, n in catalog.offered(connection, at).items() if key[0] == source}
     found = []
     for (source, model), (first, came, went) in catalog.appearances(connection, since, until).items():
         key = source, model

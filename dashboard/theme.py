@@ -6,7 +6,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """One theme. `series` are the colours of lines, at most four of them in one chart; the rest is `faint`."""
+    """One theme. `series` are the colours of lines, at most four of them in one chart; the rest is `faint`.
+
+    White text stands on `control`; `accent` is read against the background.
+    """
 
     name: str
     background: str
@@ -16,6 +19,7 @@ class Palette:
     grid: str
     faint: str
     accent: str
+    control: str
     warn: str
     good: str
     series: tuple[str, ...]
@@ -30,6 +34,7 @@ LIGHT: Final = Palette(
     grid="#E6EAEF",
     faint="#C3C9D2",
     accent="#0072B2",
+    control="#0072B2",
     warn="#B84B00",
     good="#007A5A",
     series=("#0072B2", "#B84B00", "#007A5A", "#A8528C"),
@@ -43,6 +48,7 @@ DARK: Final = Palette(
     grid="#262E38",
     faint="#4A5361",
     accent="#56B4E9",
+    control="#2A7BB2",
     warn="#F0824F",
     good="#2CC295",
     series=("#56B4E9", "#F0824F", "#2CC295", "#E79CC6"),
@@ -74,7 +80,7 @@ def options() -> dict[str, str]:
     }
     for colours in (LIGHT, DARK):
         values = {
-            "primaryColor": colours.accent,
+            "primaryColor": colours.control,
             "backgroundColor": colours.background,
             "secondaryBackgroundColor": colours.surface,
             "textColor": colours.ink,

@@ -49,6 +49,11 @@ def main() -> None:
         # The reader of our output had enough (`| head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:  # noqa: BLE001: the last one before the user, who is to see a sentence
+        if os.environ.get("RATECARD_DEBUG"):
+            raise
+        print(f"ratecard: This is a bug: {type(error).__name__}: {error}. RATECARD_DEBUG=1 shows where.", file=sys.stderr)
+        sys.exit(70)
 
 
 if __name__ == "__main__":

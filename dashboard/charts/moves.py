@@ -23,7 +23,7 @@ def counted(moves: Iterable[Change], since: datetime, until: datetime) -> pd.Dat
         if move.percent:
             kind = RISES if move.percent > 0 else CUTS
             # Counted from the end, so that the last bar is a whole one.
-            key = int((until - move.at) / width), kind
+            key = (until - move.at - timedelta(microseconds=1)) // width, kind
             bins[key] = bins.get(key, 0) + 1
     rows = []
     for (back, kind), n in sorted(bins.items(), reverse=True):
@@ -49,7 +49,9 @@ def moves_chart(counts: pd.DataFrame, since: datetime, until: datetime, palette:
             x=alt.X("start:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=axis),
             x2="end:T",
             y=alt.Y(
-                "n:Q", title="Price changes", axis=alt.Axis(labelExpr="format(abs(datum.value), ',')", tickCount=4)
+                "n:Q",
+                title="Price changes",
+                axis=alt.Axis(labelExpr="format(abs(datum.value), ',')", tickCount=4, tickMinStep=1),
             ),
             y2=alt.datum(0),
             color=alt.Color(

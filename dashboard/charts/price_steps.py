@@ -1,5 +1,6 @@
 """Prices over time as steps: change points only, gaps left open, labels at the line ends."""
 
+from datetime import timedelta
 from math import exp, log
 
 import altair as alt
@@ -20,7 +21,7 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
     """The chart; `unit` is what a price is for, such as `1M input tokens`."""
     low, high = _domain(drawn, is_log)
     labels = _labels(drawn.ends, low, high, height, is_log)
-    x = alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=_time_axis())
+    x = alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=_time_axis(drawn.lines))
     y = alt.Y(
         "usd:Q",
         title=f"$ per {unit}" + (" (log scale)" if is_log else ""),
@@ -75,8 +76,9 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
     return styled([band, line, lead, dot, text], palette, height, right=8)
 
 
-def _time_axis() -> alt.Axis:
-    return alt.Axis(tickCount=8, labelOverlap=True, labelSeparation=12, format="%b %Y")
+def _time_axis(lines: pd.DataFrame) -> alt.Axis:
+    is_short = not lines.empty and lines["at"].max() - lines["at"].min() < timedelta(days=200)
+    return alt.Axis(tickCount=8, labelOverlap=True, labelSeparation=12, format="%d %b" if is_short else "%b %Y")
 
 
 def _domain(drawn: Frames, is_log: bool) -> tuple[float, float]:

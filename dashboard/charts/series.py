@@ -143,8 +143,8 @@ def frames(
     began, shown_to = _shown(lines, end)
     bands = [
         {"start": max(gap.start, began), "end": min(gap.end or shown_to, shown_to), "text": _band(gap)}
-        for source in {each.endpoint.source for each in series[:COLOURED]}
-        for gap in gaps.get(source, ())
+        # Of the first series' source: the others' gaps show as breaks in their lines.
+        for gap in (gaps.get(series[0].endpoint.source, ()) if series else ())
         if gap.start < shown_to and (gap.end or shown_to) > began
     ]
     return Frames(

@@ -55,7 +55,7 @@ def _below_title(series: Sequence[Series], drawn: Frames) -> str:
     rest = len(series) - COLOURED
     parts = ["Each dot is a change"]
     if not drawn.bands.empty:
-        parts.append("shaded: not polled, so not known")
+        parts.append(f"shaded: {fmt.source(series[0].endpoint.source)} was not polled, so nothing is known")
     if rest > 0:
         parts.append(f"{fmt.plural(rest, 'other endpoint')} in grey, named when pointed at")
     return " · ".join(parts)

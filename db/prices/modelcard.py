@@ -19,6 +19,7 @@ SOURCE_ORDER: Final = (REFERENCE, "models_dev", "litellm", "genai_prices")
 
 _BILLIONS: Final = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)(b|t)(?![a-z0-9])")
 _ACTIVE: Final = re.compile(r"(?<![a-z0-9])a(\d+(?:\.\d+)?)b(?![a-z0-9])")
+_ACTIVE_OF_EXPERTS: Final = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)b-\d+e(?![a-z0-9])")
 
 FEATURES: Final[dict[str, str]] = {
     "tools": "Tool calling",
@@ -176,11 +177,15 @@ def parameter_count(name: str) -> Fact | None:
     found = _BILLIONS.findall(text)
     if not found:
         return None
+    derived = f"from the name {name.rpartition('/')[2]}"
+    if part := _ACTIVE_OF_EXPERTS.search(text):
+        # "17b-16e" is 17 billion active with 16 experts; the name does not tell the whole.
+        return Fact("parameter_count", f"{part[1]}B active", name, None, derived)
     # "30b-a3b" has 30 billion of which 3 are active; where two sizes stand, the larger is the whole.
     billions = max(float(size) * int(experts or 1) * (1000 if unit == "t" else 1) for experts, size, unit in found)
     active = _ACTIVE.search(text)
     value = f"{billions:g}B" + (f" ({active[1]}B active)" if active else "")
-    return Fact("parameter_count", value, name, None, derived=f"from the name {name.rpartition('/')[2]}")
+    return Fact("parameter_count", value, name, None, derived)
 
 
 def parameters(listings: Iterable[Listing]) -> tuple[str, ...]:

@@ -36,10 +36,11 @@ Values = dict[str, Offer]
 class Book:
     """Where every endpoint of a source stands, kept by a writer from one transaction to the next.
 
-    Good while `poll_id` is the newest poll of the source; read anew otherwise. `quotes` maps digests to rates.
+    Good while `after` is the newest poll of the source and the last that was added; read anew otherwise. `quotes` maps
+    digests to rates.
     """
 
-    poll_id: int | None = None
+    after: Poll | None = None
     heads: dict[str, Head] = field(default_factory=dict)
     quotes: dict[str, Rates] = field(default_factory=dict)
 
@@ -62,9 +63,10 @@ class Recorder:
         self.source = source
         self.book = book
         self.newest = polls_read.newest(connection, source)
-        self.is_current = self.newest.poll is not None and book.poll_id == self.newest.poll.id
+        # A late poll of another writer may have changed what lies before the newest one.
+        self.is_current = self.newest.is_last_added and _is_same(book.after, self.newest.poll)
         # Nothing in the book is good until all is written: a failure on the way leaves it half turned.
-        book.poll_id = None
+        book.after = None
         self._forget()
 
     def _forget(self) -> None:
@@ -80,7 +82,9 @@ class Recorder:
         """
         newest = self.newest.poll
         is_newer = newest is None or poll.observed_at > newest.observed_at
-        if not is_newer and polls_read.exists(self.connection, self.source, poll.observed_at):
+        is_pending = any(poll.observed_at == pending.observed_at for pending, _ in self.polls)
+        # A failed poll may be newer than the newest that was answered.
+        if is_pending or polls_read.exists(self.connection, self.source, poll.observed_at):
             return None
         poll = replace(
             poll,
@@ -116,9 +120,9 @@ class Recorder:
         )
         catalog.note_absences(self.connection, self.absences)
         ids = polls.add(self.connection, self.polls)
-        self._forget()
         if ids and self.is_current:
-            self.book.poll_id = ids[-1]
+            self.book.after = replace(self.polls[-1][0], id=ids[-1])
+        self._forget()
         return ids[-1] if ids else None
 
     def _add_late(self, poll: Poll, snapshot: Snapshot) -> Poll:
@@ -127,7 +131,7 @@ class Recorder:
         self.flush()
         stored = record_late(self.connection, poll, snapshot)
         self.newest = polls_read.newest(self.connection, self.source)
-        self.is_current, self.book.poll_id = False, None
+        self.is_current, self.book.after = False, None
         return stored
 
     def _fold(self, poll: Poll, snapshot: Snapshot) -> int:
@@ -157,6 +161,13 @@ class Recorder:
             before = self.edits[track].get(edit.endpoint_id)
             self.edits[track][edit.endpoint_id] = before.then(edit) if before is not None else edit
         return len(edits)
+
+
+def _is_same(one: Poll | None, other: Poll | None) -> bool:
+    """Whether both are one row: SQLite gives the id of a poll that was rolled back to another."""
+    if one is None or other is None:
+        return False
+    return (one.id, one.observed_at, one.recorded_at) == (other.id, other.observed_at, other.recorded_at)
 
 
 def judged(poll: Poll, snapshot: Snapshot, short: bool) -> Poll:

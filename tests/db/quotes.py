@@ -16,11 +16,12 @@ def endpoint(
     model: str = "author/model",
     variant: str | None = None,
     quantization: str | None = None,
+    part: str = "models",
 ) -> Endpoint:
     return Endpoint(
         id=id_,
         source=source,
-        part="models",
+        part=part,
         key=f"{provider}/{model}",
         scope=model,
         model=model,

@@ -49,7 +49,7 @@ def test_a_meter_that_comes_or_goes_at_a_price_is_a_change_without_a_percentage(
 def test_from_free_there_is_no_percentage() -> None:
     (change,) = changes([price((rate("prompt", "0"),), 0, 5), price((rate("prompt", "1"),), 5)])
 
-    assert (change.old, change.percent) == (0, None)
+    assert (change.old, change.percent) == (Decimal(0), None)
 
 
 def test_to_free_is_minus_100_percent() -> None:
@@ -78,7 +78,7 @@ def test_a_tier_moves_on_its_own() -> None:
 
     (change,) = changes([price(before, 0, 5), price(after, 5)])
 
-    assert (change.meter, change.min_prompt_tokens, change.percent) == ("prompt", 128_001, 100)
+    assert (change.meter, change.min_prompt_tokens, change.percent) == ("prompt", 128_001, Decimal(100))
 
 
 def test_a_tier_that_comes_or_goes_is_measured_against_what_applies_without_it() -> None:
@@ -109,7 +109,7 @@ def test_free_nights_are_a_change() -> None:
     (change,) = changes([price(base(), 0, 5), price((*base(), nights), 5)])
 
     assert (change.utc_start, change.utc_end) == (1600, 100)
-    assert (per_million(change.old), change.new) == ("1", 0)
+    assert (per_million(change.old), change.new) == ("1", Decimal(0))
 
 
 def test_a_window_moves_on_its_own() -> None:

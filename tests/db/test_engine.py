@@ -31,9 +31,10 @@ def test_a_reader_sees_one_state_however_long_it_reads(engine: Engine) -> None:
 
 
 def test_a_write_that_fails_leaves_nothing(engine: Engine) -> None:
+    twice = [{"name": "twice", "model": "a/m"}, {"name": "twice", "model": "b/m"}]
+
     with pytest.raises(StorageError, match=r"refused: .* `ratecard doctor` checks it\."), writing(engine) as connection:
-        connection.execute(insert(AliasRow).values(name="twice", model="a/m"))
-        connection.execute(insert(AliasRow).values(name="twice", model="a/m"))
+        connection.execute(insert(AliasRow), twice)
 
     assert aliases(engine) == 0
 

@@ -60,6 +60,21 @@ def test_a_writer_that_remembers_and_one_that_reads_anew_write_the_same(world: l
     assert folded(world) == folded(world, fresh_book=True)
 
 
+@given(WORLDS, st.randoms(use_true_random=False), st.integers(1, 4))
+def test_polls_written_several_at_once_give_the_same_history(world: list[Seen], random: object, size: int) -> None:
+    random.shuffle(world)  # type: ignore[attr-defined]
+    engine = worlds.empty_engine()
+    book = store.Book()
+    for start in range(0, len(world), size):
+        with writing(engine) as connection:
+            recorder = store.Recorder(connection, worlds.SOURCE, book)
+            for seen in world[start : start + size]:
+                recorder.add(worlds.draft(seen, at(100 + start)), worlds.snapshot(seen))
+            recorder.flush()
+    with engine.connect() as connection:
+        assert worlds.history(connection) == worlds.expected(world)
+
+
 @given(WORLDS)
 def test_the_same_polls_again_change_nothing(world: list[Seen]) -> None:
     engine = worlds.empty_engine()

@@ -67,10 +67,13 @@ def empty_engine() -> Engine:
     return engine
 
 
+def draft(seen: Seen, recorded_at: datetime | None = None) -> Poll:
+    """What a job knows of a poll before it is folded."""
+    return Poll(SOURCE, (), at(seen.hour), recorded_at or at(seen.hour), Status.OK)
+
+
 def record(connection: Connection, seen: Seen, book: store.Book, recorded_at: datetime | None = None) -> Poll | None:
-    when = at(seen.hour)
-    draft = Poll(SOURCE, (), when, recorded_at or when, Status.OK)
-    return store.record(connection, draft, snapshot(seen), book)
+    return store.record(connection, draft(seen, recorded_at), snapshot(seen), book)
 
 
 Span = tuple[int, datetime, datetime | None, bool]

@@ -116,3 +116,16 @@ def test_two_years_of_polls_hold_no_price_that_cannot_be_read(recorded: Path) ->
     assert polls == 656
     assert dict(reasons) == {}
     assert dict(unknown) == {}
+
+
+def test_a_year_of_models_dev_refuses_only_amounts_that_were_a_million_times_too_high(recorded: Path) -> None:
+    memo = Memo()
+    with lzma.open(recorded / "modelsdev" / "modelsdev_replay_weekly.jsonl.xz", "rb") as lines:
+        documents = (parse_json(line, "the snapshot")["data"] for line in lines)
+        refused = [models_dev.read(document, memo).rejections for document in documents]
+
+    assert len(refused) == 56
+    assert [len(rejections) for rejections in refused if rejections] == [19, 19]
+    for rejection in (rejection for rejections in refused for rejection in rejections):
+        assert (rejection.item or "").startswith("cloudflare-ai-gateway/workers-ai/")
+        assert ": input is no plausible amount: '" in rejection.reason

@@ -1,0 +1,1 @@
+"""How endpoints compare: effective price, what was measured and reported, and who is dominated by whom."""
