@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Final
@@ -24,6 +24,8 @@ from db.polls import read as polls_read
 from db.polls.facts import Poll, Status
 from db.prices import store as prices
 
+CLOCK_SKEW: Final = timedelta(days=1)
+"""A poll from further ahead would stay the newest, and make every live one late."""
 LONGEST_LINE: Final = 64 * 1024 * 1024
 _OPENERS: Final[dict[bytes, Callable[[Path], IO[bytes]]]] = {b"\xfd7zXZ": lzma.open, b"\x1f\x8b": gzip.open}  # type: ignore[dict-item]
 
@@ -112,6 +114,8 @@ def _fold(
         for each in group:
             if each.observed_at is None or each.observed_at in known:
                 result.skipped += 1
+            elif each.observed_at > recorded_at + CLOCK_SKEW:
+                _refuse(result, each, f"it was observed in the future, at {each.observed_at:%Y-%m-%dT%H:%M:%SZ}")
             else:
                 draft = Poll(desk.source.name, (), each.observed_at, recorded_at, Status.OK)
                 try:
@@ -180,7 +184,10 @@ def instant(value: object, where: str) -> datetime:
         raise InputError(f"{where}: observed_at is no time: {str(value)[:40]!r}.") from error
     if at.tzinfo is None:
         raise InputError(f"{where}: observed_at has no time zone: {str(value)[:40]!r}. Add Z for UTC.")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise InputError(f"{where}: observed_at is no time: {str(value)[:40]!r}.") from error
 
 
 def _lines(file: Path) -> Iterator[bytes | str]:

@@ -38,6 +38,9 @@ SCRAPERS: Final = (
 )
 
 
+_PLACES: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One version of the file."""
@@ -61,7 +64,7 @@ def commits(repository: Path, path: str) -> list[Commit]:
 def from_git(repository: Path, path: str, versions: list[Commit]) -> Iterator[Recorded]:
     """The file at each commit, as a recorded poll seen at the commit's time."""
     command = ["git", "-C", str(repository), "cat-file", "--batch"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()) as git:  # noqa: S603
         if git.stdin is None or git.stdout is None:
             raise InputError(f"git in {repository} could not be talked to.")
         for commit in versions:
@@ -99,15 +102,14 @@ def clone(scraper: Scraper, into: Path) -> Path:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Run git in `folder`; it never asks for a password."""
-    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "LC_ALL": "C"}
+    """Run git in `folder`."""
     try:
         done = subprocess.run(  # noqa: S603
             ["git", "-C", str(folder), *arguments],  # noqa: S607
             capture_output=True,
             text=True,
             check=True,
-            env=os.environ | quiet,
+            env=_environment(),
         )
     except FileNotFoundError as error:
         raise UsageError("git is not installed. Install it, then try again.") from error
@@ -115,3 +117,9 @@ def _git(folder: Path, *arguments: str) -> str:
         reason = (error.stderr or "git failed").strip().splitlines()[-1].removeprefix("fatal: ")
         raise UsageError(f"git said: {reason}.") from error
     return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """git never asks for a password, and works on the folder that it is told to, also inside a git hook."""
+    ours = {name: value for name, value in os.environ.items() if name not in _PLACES}
+    return ours | {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "LC_ALL": "C"}

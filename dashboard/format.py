@@ -73,7 +73,7 @@ def condition(min_prompt_tokens: int, utc_start: int | None, utc_end: int | None
     """When a rate holds, in words; empty where it always does."""
     parts = []
     if min_prompt_tokens:
-        parts.append(f"from {count(min_prompt_tokens)} prompt tokens")
+        parts.append(f"above {count(min_prompt_tokens)} prompt tokens")
     if utc_start is not None and utc_end is not None:
         parts.append(f"daily {clock(utc_start)}–{clock(utc_end)} UTC")
     return ", ".join(parts)

@@ -1,6 +1,7 @@
 """Where things are: from the environment (RATECARD_*) or ratecard.toml, in this order."""
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Self, TypeVar
@@ -10,6 +11,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -52,6 +54,8 @@ class Storage(BaseSettings):
 
 def load(kind: type[S]) -> S:
     """The settings, or one sentence about the first that is wrong. A value is never repeated: it may be a key."""
+    if os.environ.get("RATECARD_CONFIG") and not config_file().is_file():
+        raise UsageError(f"There is no file {config_file()}, which RATECARD_CONFIG names.")
     try:
         return kind()
     except ValidationError as error:
@@ -61,7 +65,12 @@ def load(kind: type[S]) -> S:
         raise UsageError(
             f"The setting {name} (RATECARD_{name.upper()} or {config_file()}) is wrong: {reason}."
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except SettingsError as error:
+        name = next(iter(re.findall(r'field "(\w+)"', str(error))), "settings")
+        raise UsageError(
+            f'The setting RATECARD_{name.upper()} is no JSON; a list is written ["one", "two"].'
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{config_file()} is not TOML: {error}.") from error
     except OSError as error:
         raise UsageError(f"{config_file()} cannot be read: {error.strerror}.") from error

@@ -7,6 +7,7 @@ import typer
 
 from db.errors import RatecardError
 from scripts.cli import catalogue, collecting, prices, serving, state
+from scripts.cli.output import tell
 
 app = typer.Typer(
     name="ratecard",
@@ -36,24 +37,39 @@ for panel, verbs in {
 def main() -> None:
     """Run a verb. What goes wrong is told in one sentence; a traceback only with RATECARD_DEBUG=1."""
     try:
-        app()
+        sys.exit(_run())
     except RatecardError as error:
         if os.environ.get("RATECARD_DEBUG"):
             raise
-        print(f"ratecard: {error}", file=sys.stderr)
+        tell(f"ratecard: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("ratecard: stopped.", file=sys.stderr)
+        tell("ratecard: stopped.")
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output had enough (`| head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except Exception as error:  # noqa: BLE001: the last one before the user, who is to see a sentence
+    except Exception as error:
         if os.environ.get("RATECARD_DEBUG"):
             raise
-        print(f"ratecard: This is a bug: {type(error).__name__}: {error}. RATECARD_DEBUG=1 shows where.", file=sys.stderr)
+        tell(f"ratecard: This is a bug: {type(error).__name__}: {error}. RATECARD_DEBUG=1 shows where.")
         sys.exit(70)
+
+
+def _run() -> int | str | None:
+    """The exit code of a verb. A reader who has had enough of our output (`| head`) is no error."""
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError as broken:
+        ended_with = broken.__context__
+        code = ended_with.code if isinstance(ended_with, SystemExit) else 0
+    except SystemExit as ended:
+        # Typer and rich make a broken pipe an exit of 1, which would mean "no".
+        if not isinstance(ended.__context__, BrokenPipeError):
+            return ended.code
+        code = 0
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 if __name__ == "__main__":

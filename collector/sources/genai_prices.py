@@ -169,8 +169,7 @@ def _priced(prices: "Quoted", unknown: list[str]) -> Iterator[Rate]:
         base: Any = getattr(price, "base", price)
         yield Rate(meter, _per_unit(base, units, name))
         for tier in getattr(price, "tiers", ()):
-            # The package's tier holds above its start, ours from its first token on.
-            yield Rate(meter, _per_unit(tier.price, units, name), tier.start + 1)
+            yield Rate(meter, _per_unit(tier.price, units, name), tier.start)
 
 
 def _per_unit(amount: Decimal, units: int, name: str) -> Decimal:

@@ -92,7 +92,19 @@ def _model(provider_id: str, title: str, model: str, item: Json) -> Read:
     except RefusedError as refused:
         return Read(rejections=(Rejection(PART, key, f"{key}: {refused}"),))
     fields = Fields(item)
-    fields.skip("id", "cost", "extends", "family", "last_updated", "provider", "benchmarks", "weights")
+    fields.skip(
+        "attachment",
+        "interleaved",
+        "experimental",
+        "id",
+        "cost",
+        "extends",
+        "family",
+        "last_updated",
+        "provider",
+        "benchmarks",
+        "weights",
+    )
     limit, modalities = fields.sub("limit"), fields.sub("modalities")
     reasoning, options = fields.take("reasoning", flag), fields.take("reasoning_options", _objects)
     said: dict[str, Any] = {
@@ -107,6 +119,7 @@ def _model(provider_id: str, title: str, model: str, item: Json) -> Read:
         "output_modalities": modalities.take("output", names),
         "parameters": _parameters(fields, bool(reasoning)),
         "open_weights": fields.take("open_weights", flag),
+        "lifecycle": fields.take("status", text),
         "reasoning": {"options": options} if options else None,
     }
     for part in (fields, limit, modalities):
@@ -151,14 +164,14 @@ def _rates(cost: Any) -> tuple[Rates, dict[str, Any]]:
     rates = [*_priced(cost, 0), *(rate for start, tier in tiers for rate in _priced(tier, start))]
     unread = dict(_unread(cost, "cost.", (_OVER_200K, "tiers")))
     for start, tier in tiers:
-        unread |= _unread(tier, f"cost.from_{start}.", ("tier",))
+        unread |= _unread(tier, f"cost.above_{start}.", ("tier",))
     return last_wins(rates), unread
 
 
 def _tiers(cost: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Each price tier with the prompt length that it begins at: one token above its size."""
     if (over := cost.get(_OVER_200K)) is not None:
-        yield 200_001, _tier(over)
+        yield 200_000, _tier(over)
     tiers = cost.get("tiers")
     if tiers is not None and not isinstance(tiers, list):
         raise RefusedError(f"tiers is not a list: {shown(tiers)}")
@@ -167,7 +180,7 @@ def _tiers(cost: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         size = whole(condition.get("size"))
         if size is None or not 0 <= size < MOST_TOKENS or condition.get("type", "context") != "context":
             raise RefusedError(f"a tier without a usable size: {shown(tier)}")
-        yield size + 1, tier
+        yield size, tier
 
 
 def _unread(cost: Mapping[str, Any], prefix: str, known: Iterable[str]) -> Iterator[tuple[str, Any]]:

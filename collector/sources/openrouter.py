@@ -277,8 +277,7 @@ def _override(override: Any, meters: set[str]) -> list[Rate]:
         value, is_time = whole(given[name]), name != "min_prompt_tokens"
         if value is None or not 0 <= value <= (2400 if is_time else MOST_TOKENS) or (is_time and value % 100 > 59):
             raise RefusedError(f"override condition {name} is not usable: {shown(given[name])}")
-        # It applies to prompts strictly longer than the threshold; ours is the first length that it applies to.
-        conditions[name] = value if is_time else value + 1
+        conditions[name] = value
     if not conditions or ("utc_start" in conditions) != ("utc_end" in conditions):
         raise RefusedError(f"an override without a usable condition: {shown(override)}")
     return [Rate(meter, usd(given[meter], meter), **conditions) for meter in sorted(given.keys() - set(_CONDITIONS))]

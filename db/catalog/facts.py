@@ -15,9 +15,10 @@ Json = dict[str, Any]
 class Detail:
     """What a source said of an endpoint in one poll. None: it did not say.
 
-    Lengths in tokens; `created` in Unix seconds; `knowledge_cutoff`, `released`, `expires` as the source's own
-    ISO text (a year, month or day); `discount` a share as decimal text, already contained in the rates; `status`
-    the source's code (0 is healthy); `extra`: upstream fields that this version does not know, kept as they came.
+    Lengths in tokens; `created` in Unix seconds; `knowledge_cutoff`, `released`, `expires` as the source's own ISO
+    text (a year, month or day); `discount` a share as decimal text, already contained in the rates; `status` the
+    source's code (0 is healthy); `lifecycle` its word (alpha, beta, deprecated); `extra`: upstream fields that this
+    version does not know, kept as they came.
     """
 
     native_model: str | None = None
@@ -47,6 +48,7 @@ class Detail:
     permaslug: str | None = None
     alias_of: str | None = None
     status: int | None = None
+    lifecycle: str | None = None
     discount: str | None = None
     extra: Json | None = None
 

@@ -18,7 +18,7 @@ _POLL = table_of(PollRow)
 
 def _fact(row: Row[Any]) -> Poll:
     values = {column.name: row._mapping[column.name] for column in _POLL.c}
-    values["parts"] = tuple(values["parts"].split(","))
+    values["parts"] = tuple(filter(None, values["parts"].split(",")))
     values["status"] = Status(values["status"])
     values["seen"] = tuple(values["seen"]) if values["seen"] is not None else None
     return Poll(**values)

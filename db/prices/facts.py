@@ -16,8 +16,9 @@ from db.polls.facts import Rejection
 class Rate:
     """USD per single unit of a meter, under a condition.
 
-    `usd` is None where the price is dynamic (known only after the request). The rate holds from
-    `min_prompt_tokens` on, and daily from `utc_start` to before `utc_end` (HHMM as an integer; the window may wrap
+    `usd` is None where the price is dynamic (known only after the request). The rate holds for
+    prompts strictly longer than `min_prompt_tokens` (as every source means its threshold; 0 is any prompt, an empty
+    one too), and daily from `utc_start` to before `utc_end` (HHMM as an integer; the window may wrap
     midnight). Of several that match, the last one of the quote wins.
     """
 

@@ -155,6 +155,7 @@ def specifications(model: str, listings: Sequence[Listing]) -> list[Fact]:
         "open_weights",
         "hugging_face_id",
         "moderated",
+        "lifecycle",
         "alias_of",
     ):
         for listing in listings:

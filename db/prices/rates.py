@@ -23,7 +23,7 @@ def is_jump(old: Rates, new: Rates) -> bool:
 
 def applies(rate: Rate, prompt_tokens: int, at: datetime) -> bool:
     """Whether the rate's conditions match a request of `prompt_tokens` at `at` (aware UTC)."""
-    if prompt_tokens < rate.min_prompt_tokens:
+    if rate.min_prompt_tokens and prompt_tokens <= rate.min_prompt_tokens:
         return False
     if rate.utc_start is None or rate.utc_end is None:
         return True

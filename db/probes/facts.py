@@ -37,7 +37,7 @@ class Target:
 
     `name` is unique and stable: an endpoint's own name (`openrouter:author/model@tag`), or the name that a user gave
     to an OpenAI-compatible server. `prober`: chat or reach. `model`: what the server calls the model; `tag`: the
-    provider to pin (None: the server has no providers behind it). `key_variable`: the environment variable with its key.
+    provider to pin (None: the server has no providers behind it). `key_variable`: the environment variable of its key.
     """
 
     name: str

@@ -197,8 +197,8 @@ def _print_card(row: dict[str, Any]) -> None:
         value = f"{tier['tier']} (dearer than {tier['percentile']:g}% of {tier['n']} {tier['cohort']})"
         facts.insert(0, {"name": "cost tier", "value": value, "derived": "3:1 blend", "source": None})
     output.table(facts, {"name": "Specification", "value": "", "derived": "Derived", "source": "Source"})
-    print(f"Features: {', '.join(row['features']) or 'none said'}")
-    print(f"Parameters: {', '.join(row['parameters']) or 'none said'}\n")
+    print(f"Features: {output.cell(row['features']) or 'none said'}")
+    print(f"Parameters: {output.cell(row['parameters']) or 'none said'}\n")
     prices = [
         {
             **endpoint,
@@ -223,4 +223,4 @@ def _print_card(row: dict[str, Any]) -> None:
     output.table(prices, columns)
     print("Speed, reliability, ability: no data yet.")
     if row["other_models"]:
-        print("Other models by the author:", ", ".join(other["model"] for other in row["other_models"]))
+        print("Other models by the author:", output.cell([other["model"] for other in row["other_models"]]))

@@ -11,6 +11,7 @@ import typer
 from db.errors import SourceError, UsageError
 from scripts.cli import output
 from scripts.cli.database import read_only, writable
+from scripts.cli.logs import configure
 
 if TYPE_CHECKING:
     from collector.history import Recorded, Replayed
@@ -40,6 +41,7 @@ def poll(
     from collector.settings import Collecting
     from db.settings import load
 
+    configure(quiet=True)
     settings = load(Collecting)
     wanted = [source_named(name) for name in sources] if sources else chosen(settings)
     with writable() as engine:

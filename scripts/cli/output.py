@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,10 @@ Row = Mapping[str, Any]
 
 _PROSE = {"note", "finding", "value"}
 """Columns whose text wraps; the others are cut at the terminal's edge."""
+
+_UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""Characters that steer a terminal or hide text, and that JSON does not escape by itself."""
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 class Format(StrEnum):
@@ -42,7 +47,7 @@ def chosen(wanted: Format | None) -> Format:
 
 
 def rows(found: Sequence[Row], wanted: Format | None, columns: Mapping[str, str], empty: str) -> None:
-    """Print rows. `columns`: what a table shows, key -> heading; `empty`: what to tell a person where there are none."""
+    """Print rows. `columns`: what a table shows, key -> heading; `empty`: what to tell a person if there are none."""
     match chosen(wanted):
         case Format.json:
             print(json_text(list(found)))
@@ -90,11 +95,17 @@ def cell(value: Any) -> str:
         case list() | tuple():
             return ", ".join(map(cell, value))
         case _:
-            return "".join(c if c.isprintable() else " " for c in str(value))
+            return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Third-party text without what steers a terminal or breaks a line."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def json_text(value: Any) -> str:
-    return json.dumps(plain(value), indent=2, ensure_ascii=False)
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def plain(value: Any) -> Any:
@@ -130,7 +141,10 @@ def _csv(found: Sequence[Row], columns: Mapping[str, str]) -> str:
 
 def _inert(value: Any) -> Any:
     """A spreadsheet runs a cell that begins like a formula; third-party text must not."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+@\t\r" else value
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.lstrip()[:1] in set("=+-@") and not _NUMBER.fullmatch(text) else text
 
 
 def per_million(usd: Decimal | None, meter: str) -> str:
@@ -153,7 +167,7 @@ def money(usd: Decimal) -> str:
 
 def tell(message: str) -> None:
     """Say something to the person at the terminal; standard output stays clean."""
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 
 def moment(text: str | None, option: str) -> datetime | None:
@@ -168,4 +182,7 @@ def moment(text: str | None, option: str) -> datetime | None:
         if len(text) > 10:
             raise UsageError(f"{option} has no time zone: {text!r}. Add Z for UTC, or an offset like +01:00.")
         at = at.replace(tzinfo=UTC)
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise UsageError(f"{option} is too far away: {text!r}.") from error

@@ -1,6 +1,7 @@
 """The verbs that read prices: price, history, changes."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from scripts.cli.database import read_only
 
 if TYPE_CHECKING:
     from db.catalog.facts import Endpoint
-    from db.prices.facts import Price, Rate
+    from db.prices.facts import Price, Rate, Step
 
 Model = Annotated[str, typer.Argument(help="A model's id, such as nousresearch/hermes-4-405b.", show_default=False)]
 Provider = Annotated[str | None, typer.Option(help="Only this provider, such as nebius.", show_default=False)]
@@ -114,10 +115,10 @@ def _flat(rate: dict[str, Any]) -> dict[str, Any]:
 
 
 def condition(min_prompt_tokens: int, utc_start: int | None, utc_end: int | None) -> str | None:
-    """`from 128,000 prompt tokens`, `10:00–01:00 UTC`, or both."""
+    """`above 128,000 prompt tokens`, `10:00–01:00 UTC`, or both."""
     said = []
     if min_prompt_tokens:
-        said.append(f"from {min_prompt_tokens:,} prompt tokens")
+        said.append(f"above {min_prompt_tokens:,} prompt tokens")
     if utc_start is not None and utc_end is not None:
         said.append(f"{utc_start // 100:02}:{utc_start % 100:02}–{utc_end // 100:02}:{utc_end % 100:02} UTC")
     return ", ".join(said) or None
@@ -146,7 +147,8 @@ def history(
     with read_only() as connection:
         require_model(connection, model)
         known = output.moment(known_at, "--known-at")
-        prices = read.history(connection, model, provider, start, end, known)
+        # A rate may have begun before the window and go on after it: what is cut is the list, not its intervals.
+        prices = read.history(connection, model, provider, known_at=known)
     found = [
         {
             **named(step.endpoint),
@@ -162,7 +164,7 @@ def history(
             "suspect": step.suspect,
         }
         for step in steps(prices)
-        if meter in (None, step.rate.meter)
+        if meter in (None, step.rate.meter) and _meets(step, start, end)
     ]
     if output.chosen(format_) is output.Format.table:
         found = [row | _flat(row) for row in found]
@@ -178,6 +180,11 @@ def history(
     output.rows(
         found, format_, columns, "No price of that kind is on record. Leave --meter or --provider out to see all."
     )
+
+
+def _meets(step: "Step", start: datetime | None, end: datetime | None) -> bool:
+    begins_in_time = end is None or step.valid_from < end
+    return begins_in_time and (start is None or step.valid_to is None or step.valid_to > start)
 
 
 def changes(

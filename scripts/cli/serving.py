@@ -5,14 +5,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from db.errors import RatecardError, StorageError, UsageError
+from db.errors import StorageError, UsageError
 from scripts.cli import output
 from scripts.cli.database import writable
+from scripts.cli.logs import configure
 
 Port = Annotated[int, typer.Option(help="The dashboard's port on 127.0.0.1.", min=1, max=65535)]
 
@@ -28,7 +28,7 @@ def run(port: Port = 8501) -> None:
     _free(port)
     settings = load(Collecting)
     with writable() as engine:
-        _configure_logs()
+        configure()
         _first_prices(engine, settings)
         serving = _serve(port, str(settings.database_url))
         output.tell(f"The dashboard is at http://127.0.0.1:{port} (Ctrl-C ends it).")
@@ -48,7 +48,7 @@ def collect() -> None:
 
     settings = load(Collecting)
     with writable() as engine:
-        _configure_logs()
+        configure()
         asyncio.run(_collect(settings, engine, None))
 
 
@@ -152,31 +152,3 @@ def _free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise UsageError(f"Port {port} is in use. Choose another with --port.") from error
-
-
-def _configure_logs() -> None:
-    """Structured logs on standard error: for a person on a terminal, JSON lines otherwise. Keys are kept out."""
-    import logging
-
-    import structlog
-
-    from collector.schedule import redacted
-    from collector.settings import secret
-
-    try:
-        key = secret("OPENROUTER_API_KEY")
-    except RatecardError:
-        key = None
-    person = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            redacted([key.get_secret_value()] if key else []),
-            structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)

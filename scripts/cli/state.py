@@ -12,6 +12,7 @@ import typer
 from db.errors import RatecardError
 from scripts.cli import output
 from scripts.cli.database import read_only
+from scripts.cli.logs import configure
 
 STALE_AFTER = 3
 """A source is stale when its last success is older than this many of its intervals."""
@@ -105,6 +106,7 @@ def doctor(format_: output.FormatOption = None) -> None:
 
     Example: ratecard doctor
     """
+    configure(quiet=True)
     found = list(_checks())
     columns = {"check": "Check", "ok": "OK", "finding": "Finding"}
     output.rows(found, format_, columns, "Nothing to check.")

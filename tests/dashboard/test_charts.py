@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from dashboard.charts.moves import counted, moves_chart, moves_title
 from dashboard.charts.price_steps import price_steps
+from dashboard.charts.series import series_of
 from dashboard.charts.style import LABEL_GAP_PX, log_ticks, spread
 from dashboard.theme import DARK, LIGHT, Palette
 from db.prices.facts import Change
-from tests.dashboard.test_series import day, draw, endpoint, series_of, steps
+from tests.dashboard.test_series import day, draw, endpoint, steps
 
 
 @given(st.lists(st.floats(0, 300), max_size=12))

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from dashboard import data
 from db.engine import migrate, open_engine, reading, writing
 from db.errors import StorageError, UsageError
-from db.prices.facts import Snapshot
+from db.prices.facts import Rate, Snapshot
 from db.prices.store import Book, record
 from tests.dashboard.market import GAP, HERMES, LAST, RISE, START, _poll, build, openrouter
 
@@ -80,11 +80,9 @@ def test_the_catalogue_at_a_time(market: str) -> None:
     now = {line.model: line for line in data.catalogue(reader, None)}
     then = {line.model: line for line in data.catalogue(reader, BEFORE_RISE)}
 
-    assert now[HERMES].prompt is not None
-    assert then[HERMES].prompt is not None
-    assert (then[HERMES].prompt.usd, now[HERMES].prompt.usd) == (Decimal("3E-7"), Decimal("0.000001"))
-    assert now["acme/router"].prompt is not None
-    assert now["acme/router"].prompt.usd is None
+    assert then[HERMES].prompt == Rate("prompt", Decimal("3E-7"))
+    assert now[HERMES].prompt == Rate("prompt", Decimal("0.000001"))
+    assert now["acme/router"].prompt == Rate("prompt", None)
     assert "acme/newcomer" not in then
     assert now["acme/mini"].released == "2026-01-01"
 
@@ -109,8 +107,8 @@ def test_moves_and_disagreements(market: str) -> None:
         (HERMES, "completion"),
     }
     assert [(model, each.meter, each.ratio) for model, each in data.disagreeing(reader, None)] == [
-        (HERMES, "prompt", 2),
-        (HERMES, "completion", 2),
+        (HERMES, "prompt", Decimal(2)),
+        (HERMES, "completion", Decimal(2)),
     ]
 
 

@@ -84,7 +84,7 @@ def test_a_change_without_a_ratio_is_told_in_words(old: str | None, new: str | N
 
 def test_conditions_in_words() -> None:
     assert fmt.condition(0, None, None) == ""
-    assert fmt.condition(200_000, None, None) == "from 200,000 prompt tokens"
+    assert fmt.condition(200_000, None, None) == "above 200,000 prompt tokens"
     assert fmt.condition(0, 1000, 100) == "daily 10:00–01:00 UTC"
 
 

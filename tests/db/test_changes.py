@@ -73,16 +73,16 @@ def test_the_order_of_rates_is_no_change() -> None:
 
 
 def test_a_tier_moves_on_its_own() -> None:
-    before = (*base(), rate("prompt", "2", 128_001))
-    after = (*base(), rate("prompt", "4", 128_001))
+    before = (*base(), rate("prompt", "2", 128_000))
+    after = (*base(), rate("prompt", "4", 128_000))
 
     (change,) = changes([price(before, 0, 5), price(after, 5)])
 
-    assert (change.meter, change.min_prompt_tokens, change.percent) == ("prompt", 128_001, Decimal(100))
+    assert (change.meter, change.min_prompt_tokens, change.percent) == ("prompt", 128_000, Decimal(100))
 
 
 def test_a_tier_that_comes_or_goes_is_measured_against_what_applies_without_it() -> None:
-    tier = rate("prompt", "2", 200_001)
+    tier = rate("prompt", "2", 200_000)
 
     assert moves(price(base(), 0, 5), price((*base(), tier), 5, 9), price(base(), 9)) == [
         ("prompt", "1", "2"),
@@ -91,16 +91,16 @@ def test_a_tier_that_comes_or_goes_is_measured_against_what_applies_without_it()
 
 
 def test_a_tier_at_the_price_below_it_is_no_change() -> None:
-    assert moves(price(base(), 0, 5), price((*base(), rate("prompt", "1", 200_001)), 5)) == []
+    assert moves(price(base(), 0, 5), price((*base(), rate("prompt", "1", 200_000)), 5)) == []
 
 
 def test_a_tier_that_begins_later_changes_the_price_in_between_only() -> None:
-    before = (*base(), rate("prompt", "2", 128_001))
-    after = (*base(), rate("prompt", "2", 200_001))
+    before = (*base(), rate("prompt", "2", 128_000))
+    after = (*base(), rate("prompt", "2", 200_000))
 
     (change,) = changes([price(before, 0, 5), price(after, 5)])
 
-    assert (change.min_prompt_tokens, per_million(change.old), per_million(change.new)) == (128_001, "2", "1")
+    assert (change.min_prompt_tokens, per_million(change.old), per_million(change.new)) == (128_000, "2", "1")
 
 
 def test_free_nights_are_a_change() -> None:
@@ -186,6 +186,6 @@ def test_a_step_that_was_suspect_is_apart() -> None:
 
 
 def test_base_rates_come_before_conditional_ones() -> None:
-    tiered = price((rate("prompt", "2", 200_001), rate("prompt", "1")), 0)
+    tiered = price((rate("prompt", "2", 200_000), rate("prompt", "1")), 0)
 
-    assert [step.rate.min_prompt_tokens for step in steps([tiered])] == [0, 200_001]
+    assert [step.rate.min_prompt_tokens for step in steps([tiered])] == [0, 200_000]

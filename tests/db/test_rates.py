@@ -35,8 +35,8 @@ def test_a_window_holds_from_its_start_to_before_its_end(
     assert not any(applies(windowed, 0, START + clock(hhmm)) for hhmm in outside)
 
 
-def test_a_tier_holds_from_its_first_token_on() -> None:
-    tier = rate("prompt", "2", 200_001)
+def test_a_tier_holds_above_its_threshold() -> None:
+    tier = rate("prompt", "2", 200_000)
 
     assert not applies(tier, 200_000, START)
     assert applies(tier, 200_001, START)
@@ -45,16 +45,16 @@ def test_a_tier_holds_from_its_first_token_on() -> None:
 def test_all_conditions_of_a_rate_must_match() -> None:
     both = rate("prompt", "2", 1000, 2200, 600)
 
-    assert applies(both, 1000, START + clock(2300))
-    assert not applies(both, 999, START + clock(2300))
-    assert not applies(both, 1000, START + clock(1200))
+    assert applies(both, 1001, START + clock(2300))
+    assert not applies(both, 1000, START + clock(2300))
+    assert not applies(both, 1001, START + clock(1200))
 
 
 QUOTE = (
     rate("prompt", "1"),
     rate("completion", "3"),
-    rate("prompt", "2", 128_001),
-    rate("prompt", "4", 200_001),
+    rate("prompt", "2", 128_000),
+    rate("prompt", "4", 200_000),
     rate("prompt", "0.5", 0, 1600, 100),
 )
 
@@ -63,13 +63,15 @@ QUOTE = (
     ("meter", "tokens", "hhmm", "expected"),
     [
         ("prompt", 10, 1200, "1"),
+        ("prompt", 128_000, 1200, "1"),
         ("prompt", 128_001, 1200, "2"),
+        ("prompt", 200_000, 1200, "2"),
         ("prompt", 200_001, 1200, "4"),
         # Of several that apply the last one wins.
         ("prompt", 10, 30, "0.5"),
-        ("prompt", 200_001, 30, "0.5"),
+        ("prompt", 200_000, 30, "0.5"),
         # What an override does not name keeps the base.
-        ("completion", 200_001, 30, "3"),
+        ("completion", 200_000, 30, "3"),
     ],
 )
 def test_the_last_rate_that_applies_wins(meter: str, tokens: int, hhmm: int, expected: str) -> None:
@@ -111,7 +113,7 @@ def test_a_jump_is_more_than_100x_either_way(old: str | None, new: str | None, j
 
 
 def test_rates_are_compared_under_the_same_condition() -> None:
-    assert not is_jump((rate("prompt", "1"),), (rate("prompt", "1"), rate("prompt", "900", 200_001)))
+    assert not is_jump((rate("prompt", "1"),), (rate("prompt", "1"), rate("prompt", "900", 200_000)))
     assert not is_jump((rate("image", "5000"),), (rate("prompt", "1"),))
     assert is_jump((*QUOTE, rate("image", "1")), (*QUOTE, rate("image", "5000")))
 

@@ -44,14 +44,14 @@ def test_every_price_of_the_installed_package_agrees_with_what_it_computes_itsel
     assert compared > 500
 
 
-def test_a_tier_begins_one_token_above_its_start() -> None:
+def test_a_tier_keeps_its_start_as_threshold() -> None:
     info = model("atlas-1", price(input_mtok=tiered("5", _200000="10", _32000="7"), output_mtok="25"))
     (offer,) = snapshot([provider("acme", info)], NOON).offers
 
     assert rates_of(offer) == {"prompt": "0.000005", "completion": "0.000025"}
     assert conditional(offer) == [
-        ("prompt", "0.000007", 32_001, None, None),
-        ("prompt", "0.00001", 200_001, None, None),
+        ("prompt", "0.000007", 32_000, None, None),
+        ("prompt", "0.00001", 200_000, None, None),
     ]
 
 

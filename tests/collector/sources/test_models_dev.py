@@ -63,12 +63,12 @@ def test_the_price_above_200k_holds_from_the_next_token() -> None:
     offer = costing('{"input": 1, "output": 2, "context_over_200k": {"input": 2, "output": 4}}')
 
     assert conditional(offer) == [
-        ("prompt", "0.000002", 200_001, None, None),
-        ("completion", "0.000004", 200_001, None, None),
+        ("prompt", "0.000002", 200_000, None, None),
+        ("completion", "0.000004", 200_000, None, None),
     ]
 
 
-def test_tiers_hold_from_the_token_after_their_size_and_the_longest_prompt_comes_last() -> None:
+def test_tiers_keep_their_size_as_threshold_and_the_longest_prompt_comes_last() -> None:
     offer = costing(
         """{"input": 1, "output": 2, "context_over_200k": {"input": 3},
             "tiers": [{"input": 4, "tier": {"type": "context", "size": 272000}},
@@ -76,9 +76,9 @@ def test_tiers_hold_from_the_token_after_their_size_and_the_longest_prompt_comes
     )
 
     assert conditional(offer) == [
-        ("prompt", "0.000002", 32_001, None, None),
-        ("prompt", "0.000003", 200_001, None, None),
-        ("prompt", "0.000004", 272_001, None, None),
+        ("prompt", "0.000002", 32_000, None, None),
+        ("prompt", "0.000003", 200_000, None, None),
+        ("prompt", "0.000004", 272_000, None, None),
     ]
 
 
@@ -87,7 +87,7 @@ def test_one_tier_told_in_both_ways_is_one_rate() -> None:
         '{"input": 1, "context_over_200k": {"input": 3}, "tiers": [{"input": 3, "tier": {"size": 200000}}]}'
     )
 
-    assert conditional(offer) == [("prompt", "0.000003", 200_001, None, None)]
+    assert conditional(offer) == [("prompt", "0.000003", 200_000, None, None)]
 
 
 @pytest.mark.parametrize("item", [{}, {"cost": None}, {"cost": {}}])
@@ -125,8 +125,8 @@ def test_an_unknown_cost_is_kept_and_counted() -> None:
     )
 
     (offer,) = snapshot.offers
-    assert offer.detail.extra == {"cost.image": 21, "cost.from_1001.image": 30}
-    assert snapshot.unknown_fields == {"cost.image": 1, "cost.from_1001.image": 1}
+    assert offer.detail.extra == {"cost.image": 21, "cost.above_1000.image": 30}
+    assert snapshot.unknown_fields == {"cost.image": 1, "cost.above_1000.image": 1}
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def test_a_prompt_tier_begins_one_token_above_its_threshold() -> None:
     offer = priced(overrides=[{"min_prompt_tokens": 200_000, "prompt": "0.000002", "completion": "0.000003"}])
 
     assert conditional(offer) == [
-        ("completion", "0.000003", 200_001, None, None),
-        ("prompt", "0.000002", 200_001, None, None),
+        ("completion", "0.000003", 200_000, None, None),
+        ("prompt", "0.000002", 200_000, None, None),
     ]
 
 
@@ -112,7 +112,7 @@ def test_of_two_overrides_with_one_condition_the_later_wins() -> None:
         ]
     )
 
-    assert conditional(offer) == [("prompt", "0.000004", 0, 0, 600), ("prompt", "0.000003", 1001, None, None)]
+    assert conditional(offer) == [("prompt", "0.000004", 0, 0, 600), ("prompt", "0.000003", 1000, None, None)]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def quoted(pricing: Json) -> dict[Condition, Decimal | None]:
     for layer in ({**pricing}, *pricing.get("overrides", ())):
         threshold = layer.pop("min_prompt_tokens", None)
         start, end = layer.pop("utc_start", None), layer.pop("utc_end", None)
-        first = 0 if threshold is None else threshold + 1
+        first = threshold or 0
         for meter, usd in layer.items():
             if meter not in ("overrides", "discount"):
                 found[meter, first, start, end] = None if usd == "-1" else Decimal(usd)
@@ -84,7 +84,7 @@ def test_every_price_of_the_last_models_dev_snapshot_arrives(recorded: Path) -> 
             found = rates(offers[f"{provider}/{model}".lower()])
             cost = item.get("cost", {})
             tiers = cost.get("tiers", ())
-            for first, layer in [(0, cost), *((tier["tier"]["size"] + 1, tier) for tier in tiers)]:
+            for first, layer in [(0, cost), *((tier["tier"]["size"], tier) for tier in tiers)]:
                 for name, per_million in layer.items():
                     if name in ("tier", "tiers"):
                         continue
