@@ -17,14 +17,17 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import Engine
 
 from collector.jobs.poll import Desk, fetcher_for, open_client, poll, utc_now
+from collector.jobs.probe import probe_due, watch_from_settings
+from collector.probers.measure import open_connections
 from collector.settings import Collecting
 from collector.sources import SOURCES
 from collector.sources.base import Source
-from db.engine import collector_lock, reading
+from db.engine import collector_lock, reading, writing
 from db.errors import StorageError, UsageError
 from db.polls import read as polls
 from db.polls.breaker import closed_until
 from db.polls.facts import Status
+from db.probes import store as probe_store
 
 log = structlog.get_logger("ratecard.collector")
 
@@ -70,11 +73,12 @@ class Collector:
         self.now = now
         self.running: set[asyncio.Task[None]] = set()
         self.desks = {source.name: Desk(source) for source in chosen(settings)}
+        watch_from_settings(engine, settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Collect until `stop` is set; then let what runs finish, for at most the grace time."""
         with collector_lock(self.engine, self.settings.home):
-            async with open_client(self.settings) as client:
+            async with open_client(self.settings) as client, open_connections() as self.connections:
                 self.fetchers = {
                     name: fetcher_for(desk.source, client, self.settings) for name, desk in self.desks.items()
                 }
@@ -102,6 +106,9 @@ class Collector:
                 coalesce=True,
                 max_instances=1,
             )
+        safe = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        scheduler.add_job(self._probe, CronTrigger(second="*/15", timezone=UTC), id="probe", **safe)
+        scheduler.add_job(self._prune, CronTrigger(hour=3, minute=17, timezone=UTC), id="prune", **safe)
         scheduler.add_listener(_report, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
         return scheduler
 
@@ -150,6 +157,35 @@ class Collector:
             error=done.error,
             ms=done.duration_ms,
         )
+
+    async def _probe(self) -> None:
+        """Probe what is due; like a poll, a probe that runs is let finish when the collector stops."""
+        task = asyncio.create_task(self._probe_due(), name="probe")
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+        await asyncio.shield(task)
+
+    async def _probe_due(self) -> None:
+        try:
+            for probe in await probe_due(self.connections, self.engine, self.settings, self.now()):
+                log.info(
+                    "probed",
+                    target=probe.target,
+                    prober=probe.prober,
+                    outcome=str(probe.outcome),
+                    ttft_ms=probe.ttft_ms,
+                    reason=probe.reason,
+                )
+        except StorageError as error:
+            log.error("not stored", job="probe", error=str(error))
+
+    async def _prune(self) -> None:
+        """Let raw probes go that are past their retention; roll-ups stay."""
+        await asyncio.to_thread(self._prune_now)
+
+    def _prune_now(self) -> None:
+        with writing(self.engine) as connection:
+            log.info("pruned", probes=probe_store.prune(connection, self.now()))
 
     async def _finish(self) -> None:
         if not self.running:

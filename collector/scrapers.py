@@ -4,6 +4,7 @@ Also the public repositories that did so, which `ratecard backfill` clones.
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,7 +96,11 @@ def clone(scraper: Scraper, into: Path) -> Path:
             _git(folder, "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/*")
         else:
             into.mkdir(parents=True, exist_ok=True)
-            _git(into, "clone", "--quiet", "--bare", scraper.url, name)
+            # Under its name there is only ever a whole clone.
+            unfinished = into / f"{name}.part"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            _git(into, "clone", "--quiet", "--bare", scraper.url, unfinished.name)
+            unfinished.rename(folder)
     except UsageError as error:
         raise SourceError(f"{scraper.url} could not be cloned: {error} Is there a network?") from error
     return folder

@@ -1,12 +1,32 @@
 """What the collector needs besides storage. Keys come from the environment or a file, never from an option."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from db.errors import UsageError
 from db.settings import Storage
+
+
+class Watched(BaseModel):
+    """One [[watch]] entry of ratecard.toml: an endpoint or model at OpenRouter, or an OpenAI-compatible server.
+
+    `key`: the environment variable that holds the server's key, never the key itself.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    endpoint: str | None = None
+    name: str | None = None
+    url: str | None = None
+    model: str | None = None
+    key: str | None = None
+    prober: Literal["chat", "reach"] = "chat"
+    prompts: list[Literal["short", "long"]] = Field(default=["short"])
+    every_minutes: float = Field(default=10, ge=1, le=1440)
 
 
 class Collecting(Storage):
@@ -21,6 +41,8 @@ class Collecting(Storage):
     attempts: int = Field(default=3, ge=1, le=10)
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     grace_s: float = Field(default=20, ge=0)
+    probe_budget_usd: Decimal = Field(default=Decimal(0), ge=0, le=1000)
+    watch: list[Watched] = Field(default_factory=list)
 
 
 def secret(name: str) -> SecretStr | None:

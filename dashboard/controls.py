@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import data, markup
 from dashboard import format as fmt
@@ -33,7 +34,7 @@ def opened() -> Reader | None:
     try:
         reader = data.open_reader()
     except RatecardError as error:
-        st.error(plain(str(error)), icon=":material/database_off:")
+        st.html(markup.problem(str(error)))
         return None
     if reader.newest_poll == 0:
         st.html(markup.note(NO_PRICES))
@@ -41,16 +42,21 @@ def opened() -> Reader | None:
     return reader
 
 
-def plain(text: str) -> str:
-    """Text that Streamlit's Markdown leaves alone."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$~:" else c for c in text)
+def header(reader: Reader, title: Text, sub: Text = "", *, asof: bool = True) -> date | None:
+    """The top of a page: what it is, one line (else the age of the data), and the as-of date that was chosen."""
+    name, chosen = _top(asof)
+    name.html(markup.title(title, sub or ages(reader, chosen)), width="stretch")
+    return chosen
 
 
-def header(title: Text, sub: Text = "", name: Text = "", *, asof: bool = True) -> date | None:
-    """The top of a page: what it is, how old its data is, and the as-of date. Returns the date that was chosen."""
+def header_later() -> tuple[DeltaGenerator, date | None]:
+    """The place for a title that is not known yet, and the as-of date beside it."""
+    return _top(asof=True)
+
+
+def _top(asof: bool) -> tuple[DeltaGenerator, date | None]:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.html(markup.title(title, sub, name), width="stretch")
-        return as_of() if asof else None
+        return st.empty(), as_of() if asof else None
 
 
 def as_of() -> date | None:
@@ -67,18 +73,8 @@ def as_of() -> date | None:
     return chosen if isinstance(chosen, date) else None
 
 
-def age_now(reader: Reader) -> Html:
-    """One line: how old the newest poll of each source is."""
-    return _ages(reader, None)
-
-
-def age_of(reader: Reader) -> Html:
-    """The same, as of the day that the viewer chose."""
-    chosen = st.session_state.get(ASOF)
-    return _ages(reader, chosen if isinstance(chosen, date) else None)
-
-
-def _ages(reader: Reader, asof: date | None) -> Html:
+def ages(reader: Reader, asof: date | None) -> Html:
+    """One line: how old what is shown is, by source."""
     at = data.end_of(asof)
     parts = []
     for record in data.records(reader):
@@ -129,7 +125,7 @@ def page_of(rows: int, at_once: int, key: str, told: str = "") -> tuple[int, int
         if told:
             st.html(markup.paragraph(told, "mute"), width="stretch")
         # Its own idea of its width shows one page of two.
-        width = min(pages, 8) * 44 + 96
+        width = min(pages, 7) * 37 + 76
         number = st.pagination(pages, key=key, bind="query-params", width=width) if pages > 1 else 1
     start = (min(number, pages) - 1) * at_once
     return start, min(start + at_once, rows)

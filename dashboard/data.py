@@ -5,7 +5,7 @@ What was read is kept until a newer poll is stored. Facts are frozen, so all vie
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -186,10 +186,12 @@ def card(connection: Connection, model: str, at: datetime | None) -> Card:
 
 @_kept
 def history(connection: Connection, of_models: tuple[str, ...], until: datetime | None) -> tuple[Step, ...]:
-    """The steps of every rate of the models up to `until`, oldest first."""
+    """The steps of every rate of the models up to `until`, oldest first. What ended later had not ended by then."""
     found: list[Step] = []
     for model in of_models:
         found += changes.steps(read.history(connection, model, until=until))
+    if until is not None:
+        found = [replace(step, valid_to=None) if step.valid_to and step.valid_to > until else step for step in found]
     return tuple(sorted(found, key=lambda step: (step.valid_from, step.endpoint.id)))
 
 

@@ -1,5 +1,6 @@
 """Tables and labels as HTML. Everything that is not made here is escaped: names and texts come from strangers."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,15 +105,15 @@ def note(text: Text) -> Html:
     return Html(f'<div class="rc"><div class="note-box">{html(text)}</div></div>')
 
 
+def problem(text: str) -> Html:
+    """A sentence about what is wrong and what to do; what stands in backticks is shown as a command."""
+    said = re.sub(r"`([^`]+)`", r"<code>\1</code>", html(text))
+    return Html(f'<div class="rc" role="alert"><div class="note-box problem">{said}</div></div>')
+
+
 def paragraph(text: Text, kind: str = "") -> Html:
     """A paragraph of running text."""
     return Html(f'<div class="rc {kind}">{html(text)}</div>')
-
-
-def definitions(pairs: Iterable[tuple[Text, Text]]) -> Html:
-    """Names with their values, one a line."""
-    body = "".join(f"<dt>{html(name)}</dt><dd>{html(value)}</dd>" for name, value in pairs)
-    return Html(f'<div class="rc"><dl>{body}</dl></div>')
 
 
 def cards(entries: Iterable[tuple[Text, Text, Text, Text]]) -> Html:

@@ -153,6 +153,6 @@ _RULES: Final = """
 .rc .card .value .unit{font-size:.875rem;font-weight:400;color:var(--rc-mute);letter-spacing:0;margin-left:.3rem}
 .rc .note-box{border:1px dashed var(--rc-faint);border-radius:10px;padding:.8rem 1rem;color:var(--rc-mute)}
 .rc .note-box b{color:var(--rc-ink);font-weight:600}
-.rc dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.25rem;margin:0}
-.rc dt{color:var(--rc-mute)} .rc dd{margin:0}
+.rc .note-box.problem{border:1px solid var(--rc-warn);color:var(--rc-ink)}
+.rc code{font-size:.875em;padding:.1em .35em;border-radius:4px;background:var(--rc-surface);color:var(--rc-ink)}
 """

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from db.errors import RatecardError
-from scripts.cli import catalogue, collecting, prices, serving, state
+from scripts.cli import catalogue, collecting, comparing, prices, probing, serving, state
 from scripts.cli.output import tell
 
 app = typer.Typer(
@@ -19,7 +19,15 @@ app = typer.Typer(
 
 for panel, verbs in {
     "Start": (serving.run, collecting.init, state.doctor),
-    "Collect": (collecting.backfill, collecting.poll, collecting.replay, serving.collect, collecting.alias),
+    "Collect": (
+        collecting.backfill,
+        collecting.poll,
+        collecting.replay,
+        serving.collect,
+        collecting.alias,
+        probing.watch,
+        probing.probe,
+    ),
     "Read": (
         serving.dashboard,
         state.status,
@@ -28,6 +36,7 @@ for panel, verbs in {
         prices.price,
         prices.history,
         prices.changes,
+        comparing.compare,
     ),
 }.items():
     for verb in verbs:
@@ -54,22 +63,20 @@ def main() -> None:
 
 
 def _run() -> int | str | None:
-    """The exit code of a verb. A reader who has had enough of our output (`| head`) is no error."""
+    """The exit code of a verb. What nobody reads of a help page (`| head`) is no error either."""
     try:
         try:
             app()
         finally:
             sys.stdout.flush()
-    except BrokenPipeError as broken:
-        ended_with = broken.__context__
-        code = ended_with.code if isinstance(ended_with, SystemExit) else 0
+    except BrokenPipeError:
+        pass
     except SystemExit as ended:
-        # Typer and rich make a broken pipe an exit of 1, which would mean "no".
+        # Typer makes a broken pipe an exit of 1, which would mean "no".
         if not isinstance(ended.__context__, BrokenPipeError):
             return ended.code
-        code = 0
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
+    return 0
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
     text = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12, fontWeight=600).encode(
         x=alt.value("width"), y=alt.Y("label_usd:Q"), text="text:N", description="told:N"
     )
-    return styled([band, line, lead, dot, text], palette, height, right=8)
+    bands = [] if drawn.bands.empty else [band]
+    return styled([*bands, line, lead, dot, text], palette, height, right=8)
 
 
 def _time_axis(lines: pd.DataFrame) -> alt.Axis:

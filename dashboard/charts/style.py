@@ -40,10 +40,14 @@ def styled(layers: Sequence[alt.Chart], palette: Palette, height: int, right: in
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of every power of ten in [low, high]; only the ones where they are many."""
+    """1, 2 and 5 of every power of ten in [low, high]; only the ones where they are many, more where they are few."""
     decades = range(floor(log10(low)), floor(log10(high)) + 1)
-    ticks = [factor * 10.0**decade for decade in decades for factor in (1, 2, 5)]
-    inside = [round(tick, 12) for tick in ticks if low <= tick <= high]
+    inside: list[float] = []
+    for factors in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+        ticks = (factor * 10.0**decade for decade in decades for factor in factors)
+        inside = [round(tick, 12) for tick in ticks if low <= tick <= high]
+        if len(inside) > 2:
+            break
     return inside if len(inside) <= 9 else [tick for tick in inside if log10(tick).is_integer()]
 
 

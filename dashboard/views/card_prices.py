@@ -92,7 +92,7 @@ def endpoints(card: Card) -> Html:
     columns = [
         Column("Provider"),
         Column("Variant"),
-        Column("Context", True, "tokens"),
+        Column("Context, tokens", True),
         Column("Input", True),
         Column("Output", True),
         Column("Cache read", True),

@@ -25,7 +25,7 @@ def page() -> None:
     reader = controls.opened()
     if reader is None:
         return
-    controls.header("Collector", controls.age_now(reader), asof=False)
+    controls.header(reader, "Collector", asof=False)
     records = data.records(reader)
     st.html(_sources(records, reader))
     names = {fmt.source(record.source): record.source for record in records}

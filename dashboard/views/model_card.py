@@ -22,24 +22,18 @@ def page() -> None:
     reader = controls.opened()
     if reader is None:
         return
-    top = st.container()
+    title, asof = controls.header_later()
     model = _choose(reader)
     if model is None:
-        with top:
-            controls.header("Model card", "Choose a model, or open one from the list of models.")
+        title.html(markup.title("Model card", "Choose a model, or open one from the list of models."), width="stretch")
         return
-    with top:
-        place = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
-    with place:
-        name_place = st.empty()
-        asof = controls.as_of()
     try:
         card = data.card(reader, model, data.end_of(asof))
     except RatecardError as error:
-        name_place.html(markup.title("Model card"))
-        st.html(markup.note(str(error)))
+        title.html(markup.title("Model card"), width="stretch")
+        st.html(markup.problem(str(error)))
         return
-    name_place.html(markup.title(card.name, controls.age_of(reader), card.model), width="stretch")
+    title.html(markup.title(card.name, controls.ages(reader, asof), card.model), width="stretch")
     _draw(reader, card, asof)
 
 

@@ -54,9 +54,7 @@ def page() -> None:
     reader = controls.opened()
     if reader is None:
         return
-    place = st.container()
-    with place:
-        asof = controls.header("Models", controls.age_of(reader))
+    asof = controls.header(reader, "Models")
     lines = data.catalogue(reader, data.end_of(asof))
     filters, sort = _filters(lines)
     found = [line for line in lines if fits(line, filters)]
@@ -132,9 +130,9 @@ def fits(line: Line, filters: Filters) -> bool:
 def _table(lines: Sequence[Line], asof: date | None) -> Html:
     columns = [
         Column("Model"),
-        Column("Input", True, "US$ per 1M tokens"),
-        Column("Output", True, "US$ per 1M tokens"),
-        Column("Context", True, "tokens"),
+        Column("Input, $/1M", True, "US$ per 1M tokens"),
+        Column("Output, $/1M", True, "US$ per 1M tokens"),
+        Column("Context, tokens", True),
         Column("In → out"),
         Column("Can"),
         Column("Released", True),

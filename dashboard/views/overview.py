@@ -26,7 +26,7 @@ def page() -> None:
     if reader is None:
         return
     asof = controls.header(
-        "Market overview", "What moved in the prices of language models, and how fresh this record is."
+        reader, "Market overview", "What moved in the prices of language models, and how fresh this record is."
     )
     st.html(freshness(reader))
     days, source, direction = _filters(reader)

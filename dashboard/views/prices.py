@@ -29,7 +29,7 @@ def page() -> None:
     reader = controls.opened()
     if reader is None:
         return
-    asof = controls.header("Price history", controls.age_of(reader))
+    asof = controls.header(reader, "Price history")
     chosen = st.multiselect(
         "Models",
         data.models(reader),

@@ -4,6 +4,7 @@ from sqlmodel import SQLModel
 
 import db.catalog.tables
 import db.polls.tables
-import db.prices.tables  # noqa: F401
+import db.prices.tables
+import db.probes.tables  # noqa: F401
 
 metadata = SQLModel.metadata

@@ -46,6 +46,12 @@ def in_force_at(
     )
 
 
+def rates_of(connection: Connection, endpoint_id: int, at: datetime | None = None) -> Rates:
+    """The rates of one endpoint at `at` (None: now); none where it has no price then."""
+    found = _prices(connection, and_(ENDPOINT.c.id == endpoint_id, in_force(_PRICE, at), believed(_PRICE)))
+    return found[0].rates if found else ()
+
+
 def history(
     connection: Connection,
     model: str | None = None,

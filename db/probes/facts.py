@@ -1,7 +1,7 @@
 """What is known of a probe, and of many."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -99,11 +99,24 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What many probes of one target come to, over a window.
+class Series:
+    """Probes whose latencies may be compared and merged. `prompt`: None where the prober sends none."""
 
-    `uptime`: ok / (ok + errors), None where there are neither. A percentile is None where no probe has the figure;
-    `n` says of how many probes the percentiles are. `relative_error` bounds every percentile.
+    target: str
+    prober: str
+    prompt: Prompt | None
+    warm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What many probes of one target by one prober come to, over a window of whole UTC hours [start, end).
+
+    `uptime`: ok / (ok + errors), None where there are neither. `causes`: only those that occurred. Percentiles are of
+    the ok probes of one series (`prompt` and `warm` say which), as `{"p50": 412.0, ...}`; empty where no probe has the
+    figure. `n_of`: measure -> how many probes its percentiles are of; `n` is the largest of these. `relative_error`
+    bounds every percentile. `cost_usd`: the sum of what servers reported, None where none did; `unpriced` probes
+    stand beside it.
     """
 
     target: str
@@ -120,9 +133,85 @@ class Summary:
     total_ms: dict[str, float]
     relative_error: float
     newest: datetime | None
-    cost_usd: Decimal
+    cost_usd: Decimal | None
+    unpriced: int = 0
+    prober: str = "chat"
+    prompt: Prompt | None = None
+    warm: bool | None = None
+    n_of: dict[str, int] = field(default_factory=dict)
 
     @property
     def uptime(self) -> float | None:
-        counted = self.ok + self.errors
-        return self.ok / counted if counted else None
+        return _share(self.ok, self.errors)
+
+
+class CellClass(StrEnum):
+    """What the probes of a cell can show: a share would pretend to a resolution that they do not have."""
+
+    ALL_OK = "all ok"
+    ONE_FAILED = "1 failed"
+    FEW_FAILED = "2-5 failed"
+    MANY_FAILED = "> 5 failed"
+    LIMITED = "all limited"
+    NO_DATA = "no data"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of an uptime strip: [start, end), how many probes, and how they ended."""
+
+    start: datetime
+    end: datetime
+    n: int
+    ok: int
+    failed: int
+    limited: int
+
+    @property
+    def shows(self) -> CellClass:
+        if self.n == 0:
+            return CellClass.NO_DATA
+        if self.failed == 0:
+            return CellClass.ALL_OK if self.ok else CellClass.LIMITED
+        if self.failed == 1:
+            return CellClass.ONE_FAILED
+        return CellClass.FEW_FAILED if self.failed <= 5 else CellClass.MANY_FAILED
+
+    @property
+    def uptime(self) -> float | None:
+        return _share(self.ok, self.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One hour of a target by one prober. Outcomes are of all its probes; percentiles (p50, p90) are of the ok ones of
+    one series, and empty where there are none. An hour without a probe has no value of this kind."""
+
+    start: datetime
+    probes: int
+    ok: int
+    limited: int
+    errors: int
+    causes: dict[Outcome, int]
+    n: int
+    ttft_ms: dict[str, float]
+    tokens_per_s: dict[str, float]
+    total_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The probe budget of one UTC day. `reserved_usd`: estimates of probes that are not reconciled yet."""
+
+    day: date
+    budget_usd: Decimal
+    spent_usd: Decimal
+    reserved_usd: Decimal
+
+    @property
+    def left_usd(self) -> Decimal:
+        return max(Decimal(0), self.budget_usd - self.spent_usd - self.reserved_usd)
+
+
+def _share(ok: int, errors: int) -> float | None:
+    return ok / (ok + errors) if ok + errors else None

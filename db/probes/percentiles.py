@@ -7,8 +7,9 @@ addition however many there are.
 """
 
 import struct
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, exp, isfinite, log
@@ -25,7 +26,6 @@ _LOG_GAMMA: Final = log((1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR))
 _BEFORE_FIRST: Final = ceil(log(SMALLEST) / _LOG_GAMMA) - 1
 _BITS: Final = 32
 _BYTES: Final = 4
-_SLOTS: Final = ceil(log(LARGEST) / _LOG_GAMMA) - _BEFORE_FIRST + 1
 _DENSE, _SPARSE = 0, 1
 _HEAD: Final = struct.Struct("<BH")
 _PAIR: Final = struct.Struct("<HI")
@@ -43,18 +43,15 @@ class Histogram:
     @property
     def count(self) -> int:
         """How many values it holds."""
-        return sum(self._slots())
+        return sum(self._used()[1])
 
     def percentiles(self, wanted: Sequence[int]) -> list[float] | None:
         """The `wanted` percentiles (whole ones, 0 to 100), by nearest rank as in `exact`; None of no values."""
-        reached = list(accumulate(self._slots()))
-        if not reached:
+        first, counts = self._used()
+        if not counts:
             return None
-        found = []
-        for percent in wanted:
-            rank = nearest_rank(percent, reached[-1])
-            found.append(_value(next(slot for slot, count in enumerate(reached) if count >= rank)))
-        return found
+        reached = list(accumulate(counts))
+        return [_value(first + bisect_left(reached, nearest_rank(percent, reached[-1]))) for percent in wanted]
 
     def percentile(self, percent: int) -> float | None:
         """One percentile, as `percentiles` gives it."""
@@ -63,30 +60,30 @@ class Histogram:
 
     def encode(self) -> bytes:
         """The same in few bytes: the used stretch of slots where most of it is used, else only those in use."""
-        slots = self._slots()
-        used = [slot for slot, count in enumerate(slots) if count]
-        if not used:
-            return b""
-        stretch = slots[used[0] :]
+        first, stretch = self._used()
+        used = [(slot, count) for slot, count in enumerate(stretch, first) if count]
         if len(stretch) <= 4 * len(used):
-            return _HEAD.pack(_DENSE, used[0]) + struct.pack(f"<{len(stretch)}I", *stretch)
-        return _HEAD.pack(_SPARSE, 0) + b"".join(_PAIR.pack(slot, slots[slot]) for slot in used)
+            return _HEAD.pack(_DENSE, first) + struct.pack(f"<{len(stretch)}I", *stretch) if used else b""
+        return _HEAD.pack(_SPARSE, 0) + b"".join(_PAIR.pack(*each) for each in used)
 
-    def _slots(self) -> tuple[int, ...]:
-        """The counts of slot 0 to the last that is in use."""
-        length = -(-self.packed.bit_length() // _BITS)
-        return struct.unpack(f"<{length}I", self.packed.to_bytes(length * _BYTES, "little"))
+    def _used(self) -> tuple[int, tuple[int, ...]]:
+        """The first slot in use, and the counts from there to the last in use."""
+        lowest_bit = self.packed & -self.packed
+        first = max(0, lowest_bit.bit_length() - 1) // _BITS
+        packed = self.packed >> (first * _BITS)
+        length = -(-packed.bit_length() // _BITS)
+        return first, struct.unpack(f"<{length}I", packed.to_bytes(length * _BYTES, "little"))
 
 
 def histogram(values: Iterable[float]) -> Histogram:
     """The histogram of durations or speeds. Raises ValueError for one that is negative or not finite."""
-    return Histogram(sum(count << (slot * _BITS) for slot, count in Counter(map(_slot, values)).items()))
+    return Histogram(_pack(Counter(map(_slot, values))))
 
 
 def decode(encoded: Iterable[bytes]) -> Histogram:
     """The sum of any number of encoded histograms."""
     packed = 0
-    scattered = [0] * _SLOTS
+    scattered: dict[int, int] = {}
     for body in encoded:
         if not body:
             continue
@@ -95,8 +92,8 @@ def decode(encoded: Iterable[bytes]) -> Histogram:
             packed += int.from_bytes(body[_HEAD.size :], "little") << (first * _BITS)
         else:
             for slot, count in _PAIR.iter_unpack(body[_HEAD.size :]):
-                scattered[slot] += count
-    return Histogram(packed + int.from_bytes(struct.pack(f"<{_SLOTS}I", *scattered), "little"))
+                scattered[slot] = scattered.get(slot, 0) + count
+    return Histogram(packed + _pack(scattered))
 
 
 def exact(values: Iterable[float], percent: int) -> float | None:
@@ -110,6 +107,10 @@ def nearest_rank(percent: int, count: int) -> int:
     if not 0 <= percent <= 100:
         raise ValueError(f"a percentile is from 0 to 100, not {percent}")
     return max(1, -(-percent * count // 100))
+
+
+def _pack(counts: Mapping[int, int]) -> int:
+    return sum(count << (slot * _BITS) for slot, count in counts.items())
 
 
 def _slot(value: float) -> int:

@@ -80,8 +80,11 @@ def _dominator(row: Compared, rows: Sequence[Compared]) -> str | None:
 
 def dominates(a: Compared, b: Compared) -> bool:
     """Whether `a` is no worse than `b` in price, first token, speed, uptime, context and parameters, and cheaper,
-    faster or more reliable. A figure that only one of them has cannot be compared, so there is no verdict."""
+    faster or more reliable. Another variant or quantization is another thing, and a figure that only one of them has
+    cannot be compared: no verdict then."""
     if a.effective is None or b.effective is None or a.endpoint.provider == b.endpoint.provider:
+        return False
+    if (a.endpoint.variant, a.quantization) != (b.endpoint.variant, b.quantization):
         return False
     pairs = [
         (-a.effective.usd_per_mtok, -b.effective.usd_per_mtok),

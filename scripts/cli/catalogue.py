@@ -92,7 +92,7 @@ def model(
         if output.chosen(format_) is output.Format.csv:
             output.rows(row["endpoints"], format_, {}, "No endpoint serves it at that time.")
         else:
-            print(output.json_text(row))
+            output.put(output.json_text(row))
         return
     _print_card(row)
 
@@ -185,9 +185,9 @@ def _offered(each: Any) -> dict[str, Any]:
 
 
 def _print_card(row: dict[str, Any]) -> None:
-    print(f"{output.cell(row['name'])}  ({row['model']})\n")
+    output.put(f"{output.cell(row['name'])}  ({row['model']})\n")
     if row["description"]:
-        print(output.cell(row["description"]), "\n")
+        output.put(f"{output.cell(row['description'])}\n")
     tier = row["cost_tier"]
     facts = [
         {"name": f["name"].replace("_", " "), **{k: f[k] for k in ("value", "derived", "source")}}
@@ -197,8 +197,8 @@ def _print_card(row: dict[str, Any]) -> None:
         value = f"{tier['tier']} (dearer than {tier['percentile']:g}% of {tier['n']} {tier['cohort']})"
         facts.insert(0, {"name": "cost tier", "value": value, "derived": "3:1 blend", "source": None})
     output.table(facts, {"name": "Specification", "value": "", "derived": "Derived", "source": "Source"})
-    print(f"Features: {output.cell(row['features']) or 'none said'}")
-    print(f"Parameters: {output.cell(row['parameters']) or 'none said'}\n")
+    output.put(f"Features: {output.cell(row['features']) or 'none said'}")
+    output.put(f"Parameters: {output.cell(row['parameters']) or 'none said'}\n")
     prices = [
         {
             **endpoint,
@@ -221,6 +221,6 @@ def _print_card(row: dict[str, Any]) -> None:
         "valid_from": "Since (UTC)",
     }
     output.table(prices, columns)
-    print("Speed, reliability, ability: no data yet.")
+    output.put("Speed, reliability, ability: no data yet.")
     if row["other_models"]:
-        print("Other models by the author:", output.cell([other["model"] for other in row["other_models"]]))
+        output.put(f"Other models by the author: {output.cell([other['model'] for other in row['other_models']])}")

@@ -125,7 +125,7 @@ def report(result: "Replayed") -> None:
     output.tell(
         f"{result.loaded:,} polls loaded, {result.skipped:,} were stored before, {result.rejected:,} could not be read."
     )
-    print(
+    output.put(
         output.json_text(
             {
                 "loaded": result.loaded,
@@ -169,14 +169,17 @@ def _progress() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        # Where nobody watches, it would leave an empty line.
+        disable=not console.is_terminal,
     )
 
 

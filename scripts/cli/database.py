@@ -14,7 +14,7 @@ def read_only() -> "Iterator[Connection]":
     from db.engine import open_engine, reading, require_schema
     from db.settings import Storage, load
 
-    engine = open_engine(load(Storage).database_url)
+    engine = open_engine(load(Storage).database_url, read_only=True)
     try:
         require_schema(engine)
         with reading(engine) as connection:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -50,9 +51,9 @@ def rows(found: Sequence[Row], wanted: Format | None, columns: Mapping[str, str]
     """Print rows. `columns`: what a table shows, key -> heading; `empty`: what to tell a person if there are none."""
     match chosen(wanted):
         case Format.json:
-            print(json_text(list(found)))
+            put(json_text(list(found)))
         case Format.csv:
-            print(_csv(found, columns), end="")
+            put(_csv(found, columns), end="")
         case Format.table:
             if found:
                 table(found, columns)
@@ -74,7 +75,18 @@ def table(found: Sequence[Row], columns: Mapping[str, str], title: str | None = 
     for row in found:
         drawn.add_row(*(cell(row.get(key)) for key in shown))
     # What is piped on is not cut to the width of a terminal that is not there.
-    Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 240).print(drawn)
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 240)
+    with console.capture() as drawing:
+        console.print(drawn)
+    put(drawing.get(), end="")
+
+
+def put(text: str, end: str = "\n") -> None:
+    """Answer on standard output. A reader who has had enough (`| head`) is no error, and changes no exit code."""
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def cell(value: Any) -> str:
@@ -85,7 +97,7 @@ def cell(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+            return value.astimezone(UTC).isoformat(" ", "minutes")[:16]
         case Decimal():
             return decimal_text(value)
         case int():
@@ -124,8 +136,7 @@ def plain(value: Any) -> Any:
 
 
 def stamp(at: datetime) -> str:
-    at = at.astimezone(UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if at.microsecond else "%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _csv(found: Sequence[Row], columns: Mapping[str, str]) -> str:

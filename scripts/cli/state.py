@@ -28,9 +28,11 @@ def status(format_: output.FormatOption = None) -> None:
     from db.settings import load
 
     now = datetime.now(UTC)
-    wanted = chosen(load(Collecting))
+    settings = load(Collecting)
+    wanted = chosen(settings)
     with read_only() as connection:
         found = [_source(connection, source, now) for source in wanted]
+        found += _probing(connection, settings, now)
     if output.chosen(format_) is output.Format.table:
         found = [row | {"age": age(row["age_s"])} for row in found]
     columns = {
@@ -79,6 +81,36 @@ def _source(connection: Any, source: Any, now: datetime) -> dict[str, Any]:
         "last_status": str(newest.status) if newest else None,
         "note": _note(newest, failures, fresh),
     }
+
+
+def _probing(connection: Any, settings: Any, now: datetime) -> list[dict[str, Any]]:
+    """One row for the probes, where anything is watched."""
+    from collector.jobs.probe import due_at, plan
+    from db.probes import read as probes
+
+    watched = probes.targets(connection, watched=True)
+    if not watched:
+        return []
+    last = probes.last_probes(connection)
+    latest = max((last[target.name] for target in watched if target.name in last), default=None)
+    interval = min(target.every for target in watched)
+    fresh = latest is not None and now - latest <= interval * STALE_AFTER
+    reasons = dict.fromkeys(each.instead for each in plan(connection, watched, settings, now) if each.instead)
+    note = f"{len(watched)} watched" + (f"; only reached, because {' and '.join(map(str, reasons))}" if reasons else "")
+    left = probes.spending(connection, now, settings.probe_budget_usd)
+    return [
+        {
+            "source": "probes",
+            "state": "fresh" if fresh else "stale" if latest else "never probed",
+            "last_success": latest,
+            "age_s": round((now - latest).total_seconds()) if latest else None,
+            "interval_s": round(interval.total_seconds()),
+            "next_run": min(due_at(target, now + target.every) for target in watched),
+            "budget_usd": left.budget_usd,
+            "budget_left_usd": left.left_usd,
+            "note": note,
+        }
+    ]
 
 
 def _note(newest: Any, failures: list[Any], fresh: bool) -> str | None:

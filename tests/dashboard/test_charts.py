@@ -14,6 +14,7 @@ from dashboard.charts.price_steps import price_steps
 from dashboard.charts.series import series_of
 from dashboard.charts.style import LABEL_GAP_PX, log_ticks, spread
 from dashboard.theme import DARK, LIGHT, Palette
+from db.polls.facts import Gap
 from db.prices.facts import Change
 from tests.dashboard.test_series import day, draw, endpoint, steps
 
@@ -35,7 +36,12 @@ def test_labels_that_have_room_stay_where_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
-    [(0.15, 1.1, [0.2, 0.5, 1.0]), (0.9, 12, [1.0, 2.0, 5.0, 10.0]), (0.001, 90, [0.001, 0.01, 0.1, 1.0, 10.0])],
+    [
+        (0.9, 2.2, [1.0, 1.5, 2.0]),
+        (0.15, 1.1, [0.2, 0.5, 1.0]),
+        (0.9, 12, [1.0, 2.0, 5.0, 10.0]),
+        (0.001, 90, [0.001, 0.01, 0.1, 1.0, 10.0]),
+    ],
 )
 def test_log_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
     assert log_ticks(low, high) == ticks
@@ -49,19 +55,19 @@ def spec(is_log: bool = True, palette: Palette = LIGHT, count: int = 3) -> dict[
 
 
 def test_the_price_axis_says_its_unit_and_its_scale() -> None:
-    line = spec()["layer"][1]["encoding"]
+    line = spec()["layer"][0]["encoding"]
 
     assert line["y"]["title"] == "$ per 1M input tokens (log scale)"
     assert line["y"]["scale"]["type"] == "log"
-    assert line["y"]["axis"]["values"] == [1.0, 2.0]
+    assert line["y"]["axis"]["values"] == [1.0, 1.5, 2.0]
     assert line["x"]["scale"]["type"] == "utc"
-    assert spec(is_log=False)["layer"][1]["encoding"]["y"]["scale"]["domain"][0] == 0
+    assert spec(is_log=False)["layer"][0]["encoding"]["y"]["scale"]["domain"][0] == 0
 
 
 def test_labels_of_equal_prices_stand_17_px_apart() -> None:
     chart = spec(is_log=False)
     data = next(rows for rows in chart["datasets"].values() if rows and "label_usd" in rows[0])
-    low, high = chart["layer"][1]["encoding"]["y"]["scale"]["domain"]
+    low, high = chart["layer"][0]["encoding"]["y"]["scale"]["domain"]
 
     heights = sorted(300 * (1 - (row["label_usd"] - low) / (high - low)) for row in data)
 
@@ -72,8 +78,19 @@ def test_labels_of_equal_prices_stand_17_px_apart() -> None:
 def test_each_segment_is_a_line_of_its_own_and_marks_are_described() -> None:
     layers = spec()["layer"]
 
-    assert layers[1]["encoding"]["detail"]["field"] == "segment"
-    assert layers[3]["encoding"]["description"]["field"] == "told"
+    assert layers[0]["encoding"]["detail"]["field"] == "segment"
+    assert layers[2]["encoding"]["description"]["field"] == "told"
+
+
+def test_a_gap_is_shaded_and_says_why() -> None:
+    gap = Gap("openrouter", day(12), day(20))
+    drawn = draw(series_of(steps(("1", 0, None)), ["prompt"]), [gap])
+
+    layers = price_steps(drawn, "1M input tokens", LIGHT, is_log=True).to_dict()["layer"]
+
+    assert layers[0]["mark"]["type"] == "rect"
+    assert layers[0]["encoding"]["x2"]["field"] == "end"
+    assert layers[0]["encoding"]["tooltip"]["field"] == "text"
 
 
 def test_both_themes_draw_on_their_own_background() -> None:

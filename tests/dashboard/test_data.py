@@ -31,11 +31,20 @@ def test_an_empty_database_has_no_poll(sqlite_database: str, monkeypatch: pytest
     assert data.open_reader().newest_poll == 0
 
 
-def test_the_database_itself_refuses_a_write(market: str) -> None:
-    data.open_reader()
+def test_either_database_is_read_and_refuses_a_write(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATECARD_DATABASE_URL", database_url)
+    build(database_url).dispose()
 
-    with pytest.raises(StorageError, match="readonly"), reading(data._engine(market)) as connection:
+    reader = data.open_reader()
+
+    assert [(a.kind, a.model) for a in data.arrivals(reader, START, LAST)] == [
+        ("removed", "acme/veteran"),
+        ("added", "acme/newcomer"),
+    ]
+    engine = data._engine(database_url)
+    with pytest.raises(StorageError, match=r"read-?only"), reading(engine) as connection:
         connection.execute(text("DELETE FROM poll"))
+    engine.dispose()
 
 
 def test_a_new_poll_shows_without_a_restart(sqlite_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
