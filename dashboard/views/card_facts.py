@@ -230,14 +230,25 @@ def _event_row(event: Event) -> list[Text]:
     return [when, where, what, _short(old), _short(new)]
 
 
+def _plainly(value: Any) -> str:
+    """A JSON value in words."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return fmt.count(value)
+        case Mapping():
+            return ", ".join(f"{str(name).replace('_', ' ')}: {_plainly(inner)}" for name, inner in value.items())
+        case list() | tuple():
+            return ", ".join(map(_plainly, value))
+        case _:
+            return str(value)
+
+
 def _short(value: Any) -> Text:
     if value is None:
         return markup.span("not told", "unknown")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return fmt.count(value)
-    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = _plainly(value)
     return text if len(text) <= 80 else markup.span(f"{text[:77]}…", "", text[:2000])
 
 
