@@ -6,7 +6,7 @@ jitter add up; the settings below are the answer to each.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -17,8 +17,9 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import Engine
 
 from collector.jobs.poll import Desk, fetcher_for, open_client, poll, utc_now
-from collector.jobs.probe import probe_due, watch_from_settings
-from collector.probers.measure import open_connections
+from collector.jobs.probe import probe_due
+from collector.jobs.watching import TICK, watch_from_settings
+from collector.probers.measure import MOST_AT_ONCE, open_connections
 from collector.settings import Collecting
 from collector.sources import SOURCES
 from collector.sources.base import Source
@@ -73,7 +74,9 @@ class Collector:
         self.now = now
         self.running: set[asyncio.Task[None]] = set()
         self.desks = {source.name: Desk(source) for source in chosen(settings)}
-        watch_from_settings(engine, settings)
+        self.probing: set[str] = set()
+        self.probe_gate = asyncio.Semaphore(MOST_AT_ONCE)
+        self.unwatched = watch_from_settings(engine, settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Collect until `stop` is set; then let what runs finish, for at most the grace time."""
@@ -107,41 +110,50 @@ class Collector:
                 max_instances=1,
             )
         safe = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-        scheduler.add_job(self._probe, CronTrigger(second="*/15", timezone=UTC), id="probe", **safe)
+        scheduler.add_job(self._probe, CronTrigger(second=f"*/{TICK.seconds}", timezone=UTC), id="probe", **safe)
         scheduler.add_job(self._prune, CronTrigger(hour=3, minute=17, timezone=UTC), id="prune", **safe)
         scheduler.add_listener(_report, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
         return scheduler
 
     def _catch_up(self) -> None:
-        """Poll at once what is due since before this process began."""
+        """Poll and probe at once what is due since before this process began."""
         for name, desk in self.desks.items():
             with reading(self.engine) as connection:
                 newest = polls.newest(connection, name).poll
             if newest is None or self.now() - newest.observed_at >= desk.source.every:
                 self._launch(name)
+        self._run_on(self._probe_due(), "probe")
 
     async def _start(self, name: str) -> None:
         """What the scheduler calls; returns when the poll is done, so that runs of one source never overlap."""
-        await asyncio.shield(self._launch(name))
+        await asyncio.wait([self._launch(name)])
 
     def _launch(self, name: str) -> "asyncio.Task[None]":
+        return self._run_on(self._poll(name), name)
+
+    def _run_on(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         # The task is ours, not the scheduler's: its shutdown would cancel it in the middle.
-        task = asyncio.create_task(self._poll(name), name=name)
+        task = asyncio.create_task(work, name=name)
         self.running.add(task)
-        task.add_done_callback(self.running.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self.running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("job failed", job=task.get_name(), error=f"{type(error).__name__}: {error}")
 
     async def _poll(self, name: str) -> None:
         if any(task.get_name() == name and task is not asyncio.current_task() for task in self.running):
             log.warning("still polling", source=name)
             return
         desk = self.desks[name]
-        with reading(self.engine) as connection:
-            until = closed_until(polls.failures_since_success(connection, name), desk.source.every)
-        if until is not None and self.now() < until:
-            log.info("left alone", source=name, until=until.isoformat())
-            return
         try:
+            with reading(self.engine) as connection:
+                until = closed_until(polls.failures_since_success(connection, name), desk.source.every)
+            if until is not None and self.now() < until:
+                log.info("left alone", source=name, until=until.isoformat())
+                return
             done = await poll(desk, self.fetchers[name], self.engine, at_once=self.settings.at_once, now=self.now)
         except StorageError as error:
             log.error("not stored", source=name, error=str(error))
@@ -157,17 +169,20 @@ class Collector:
             error=done.error,
             ms=done.duration_ms,
         )
+        if done.changed and self.unwatched:
+            # What ratecard.toml names may have come with this poll.
+            self.unwatched = watch_from_settings(self.engine, self.settings, self.unwatched)
 
     async def _probe(self) -> None:
-        """Probe what is due; like a poll, a probe that runs is let finish when the collector stops."""
-        task = asyncio.create_task(self._probe_due(), name="probe")
-        self.running.add(task)
-        task.add_done_callback(self.running.discard)
-        await asyncio.shield(task)
+        """Probe what is due, and do not wait: a server that hangs holds up no other. Like a poll, a probe that runs is
+        let finish when the collector stops."""
+        self._run_on(self._probe_due(), "probe")
 
     async def _probe_due(self) -> None:
         try:
-            for probe in await probe_due(self.connections, self.engine, self.settings, self.now()):
+            for probe in await probe_due(
+                self.connections, self.engine, self.settings, self.now(), gate=self.probe_gate, busy=self.probing
+            ):
                 log.info(
                     "probed",
                     target=probe.target,

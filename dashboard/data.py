@@ -43,23 +43,23 @@ class Reader:
 def open_reader() -> Reader:
     """Find the database. Raises StorageError or UsageError in one sentence where there is none to read."""
     url = load(Storage).database_url
-    engine = _engine(url)
+    engine = engine_of(url)
     require_schema(engine)
     with reading(engine) as connection:
         return Reader(url, polls.newest_id(connection), datetime.now(UTC))
 
 
 @st.cache_resource(show_spinner=False)
-def _engine(url: str) -> Engine:
+def engine_of(url: str) -> Engine:
     return open_engine(url, read_only=True)
 
 
-def _kept(query: Callable[Concatenate[Connection, P], R]) -> Callable[Concatenate[Reader, P], R]:
+def kept(query: Callable[Concatenate[Connection, P], R]) -> Callable[Concatenate[Reader, P], R]:
     """Run a query once for each state of the database and each set of arguments."""
 
     def keep(url: str, newest_poll: int, arguments: tuple[object, ...]) -> R:
         del newest_poll  # only tells one state from the next
-        with reading(_engine(url)) as connection:
+        with reading(engine_of(url)) as connection:
             return query(connection, *arguments)  # type: ignore[call-arg,arg-type]
 
     # Streamlit tells cached functions apart by their names.
@@ -106,7 +106,7 @@ class Record:
         return gaps(self.source, [at for at in self.instants if at <= until], until)
 
 
-@_kept
+@kept
 def records(connection: Connection) -> tuple[Record, ...]:
     """How the record of each source stands, the one whose word counts most first."""
     found = []
@@ -145,7 +145,7 @@ class Line:
     providers: int
 
 
-@_kept
+@kept
 def catalogue(connection: Connection, at: datetime | None) -> tuple[Line, ...]:
     """Every model that can be had at `at`."""
     return tuple(_line(entry) for entry in cards.catalogue(connection, at))
@@ -172,19 +172,19 @@ def _line(entry: cards.Entry) -> Line:
     )
 
 
-@_kept
+@kept
 def models(connection: Connection) -> tuple[str, ...]:
     """The ids of all models, the gone ones too."""
     return tuple(catalog.models(connection))
 
 
-@_kept
+@kept
 def card(connection: Connection, model: str, at: datetime | None) -> Card:
     """The whole card of a model. Raises UsageError, with near names, where there is none."""
     return cards.card(connection, model, at)
 
 
-@_kept
+@kept
 def history(connection: Connection, of_models: tuple[str, ...], until: datetime | None) -> tuple[Step, ...]:
     """The steps of every rate of the models up to `until`, oldest first. What ended later had not ended by then."""
     found: list[Step] = []
@@ -195,13 +195,13 @@ def history(connection: Connection, of_models: tuple[str, ...], until: datetime 
     return tuple(sorted(found, key=lambda step: (step.valid_from, step.endpoint.id)))
 
 
-@_kept
+@kept
 def moves(connection: Connection, since: datetime, until: datetime) -> tuple[Change, ...]:
     """Every move of a rate in [since, until), oldest first."""
     return tuple(changes.changes(read.around_changes(connection, since, until), since, until))
 
 
-@_kept
+@kept
 def model_moves(connection: Connection, of_models: tuple[str, ...], until: datetime | None) -> tuple[Change, ...]:
     """Every move of a rate of the models up to `until`, oldest first."""
     found: list[Change] = []
@@ -221,7 +221,7 @@ class Arrival:
     providers: int
 
 
-@_kept
+@kept
 def arrivals(connection: Connection, since: datetime, until: datetime) -> tuple[Arrival, ...]:
     """Models that came and went in [since, until), newest first.
 
@@ -246,19 +246,19 @@ def arrivals(connection: Connection, since: datetime, until: datetime) -> tuple[
     return tuple(sorted(found, key=lambda arrival: (arrival.at, arrival.model), reverse=True))
 
 
-@_kept
+@kept
 def recent_polls(connection: Connection, source: str | None, limit: int) -> tuple[Poll, ...]:
     """The newest polls, failed ones too, newest first."""
     return tuple(polls.recent(connection, source, limit))
 
 
-@_kept
+@kept
 def rejections(connection: Connection, poll_ids: tuple[int, ...]) -> dict[int, list[Rejection]]:
     """Poll id -> what it rejected."""
     return polls.rejections(connection, poll_ids)
 
 
-@_kept
+@kept
 def merges(connection: Connection) -> tuple[tuple[str, str, int, int], ...]:
     """By which rule endpoints joined their model: source, rule, endpoints, models; most first."""
     endpoints: Counter[tuple[str, str]] = Counter()
@@ -269,7 +269,7 @@ def merges(connection: Connection) -> tuple[tuple[str, str, int, int], ...]:
     return tuple((source, rule, n, len(joined[source, rule])) for (source, rule), n in endpoints.most_common())
 
 
-@_kept
+@kept
 def disagreeing(connection: Connection, at: datetime | None) -> tuple[tuple[str, modelcard.Disagreement], ...]:
     """Where sources quote different rates for one endpoint: (model, disagreement), the largest ratio first."""
     by_model: dict[str, list[Price]] = {}

@@ -118,7 +118,7 @@ _RULES: Final = """
 .rc a:hover,.rc a:focus-visible{text-decoration:underline}
 .rc.mute{color:var(--rc-mute)} .rc.small{font-size:.8125rem}
 .rc .mute{color:var(--rc-mute)} .rc .small{font-size:.8125rem}
-.rc .warn{color:var(--rc-warn)} .rc .good{color:var(--rc-good)}
+.rc .warn{color:var(--rc-warn)} .rc .good{color:var(--rc-good)} .rc .accent{color:var(--rc-accent)}
 .rc-title{margin:0;font-size:1.75rem;font-weight:680;letter-spacing:-.012em;line-height:1.2}
 .rc-title .id{font-size:.9375rem;font-weight:400;letter-spacing:0;color:var(--rc-mute);margin-left:.6rem}
 .rc-sub{margin:.3rem 0 0;color:var(--rc-mute);font-size:.875rem}

@@ -1,7 +1,7 @@
 """Measures one probe: owns the connection, the clock, the bounds and the verdict, whatever the prober.
 
-Definitions are those of GenAI-Perf and blackbox_exporter: all durations count from t0, when the request's headers are
-sent. What comes before (a place in the connection pool, DNS, TCP, TLS) is `queue_ms`.
+All durations count from t0, when the request's headers are sent. What comes before (a place in the connection pool,
+DNS, TCP, TLS) is `queue_ms`. The phases are those of blackbox_exporter.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ MOST_AT_ONCE: Final = 16
 LONGEST_REASON: Final = 240
 LONGEST_NAME: Final = 100
 LONGEST_IDLE_S: Final = 4
-"""Many servers close an idle connection after 5 s; one that closes under a probe would look like a failure of theirs."""
+"""Many servers close an idle connection after 5 s; one that closes under a probe would look like their failure."""
 SECRET_PIECE: Final = 6
 """Characters in a row of the key that give a word of a server away: servers quote keys with a part masked."""
 

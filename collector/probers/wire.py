@@ -71,7 +71,7 @@ class Seen:
     cost_usd: Decimal | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Wire:
     """The connection that a prober speaks over, and the record that it writes on. It alone knows the key."""
 
@@ -80,6 +80,7 @@ class Wire:
     key: SecretStr | None = None
     seen: Seen = field(default_factory=Seen)
     stamps: Stamps = field(default_factory=lambda: Stamps(perf_counter_ns()))
+    _opened: Any = field(default=None, repr=False)
 
     @asynccontextmanager
     async def ask(
@@ -87,20 +88,26 @@ class Wire:
     ) -> "AsyncIterator[Answer]":
         """Send one request, once, and yield its answer as soon as its headers are there. Redirects are answers too."""
         own = {"Authorization": f"Bearer {self.key.get_secret_value()}"} if self.key else {}
-        async with self.client.stream(
-            method,
-            url,
-            headers={**(headers or {}), **own},
-            content=body,
-            # The one who measures owns the deadline; no other timeout may cut in before it.
-            timeout=None,
-            follow_redirects=False,
-            extensions={"trace": self._trace},
-        ) as response:
-            self.seen.status = response.status_code
-            answer = Answer(response, self.bounds)
-            async with aclosing(answer.pieces()):
-                yield answer
+        try:
+            async with self.client.stream(
+                method,
+                url,
+                headers={**(headers or {}), **own},
+                content=body,
+                # The one who measures owns the deadline; no other timeout may cut in before it.
+                timeout=None,
+                follow_redirects=False,
+                extensions={"trace": self._trace},
+            ) as response:
+                self.seen.status = response.status_code
+                answer = Answer(response, self.bounds)
+                async with aclosing(answer.pieces()):
+                    yield answer
+        except asyncio.CancelledError:
+            if self._opened is not None and self.stamps.securing is not None and self.stamps.secured is None:
+                # httpcore forgets a connection that is cancelled in the middle of the TLS handshake.
+                await self._opened.aclose()
+            raise
 
     async def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Stamp what httpcore reports. The part of a name before its dot differs behind a proxy."""
@@ -111,7 +118,7 @@ class Wire:
                 if await _looked_up(str(info["host"]), int(info["port"])):
                     stamps.resolved = perf_counter_ns()
             case "connect_tcp.complete":
-                stamps.connected = now
+                stamps.connected, self._opened = now, info["return_value"]
             case "start_tls.started":
                 stamps.securing = now
             case "start_tls.complete":

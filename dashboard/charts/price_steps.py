@@ -7,14 +7,8 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts.series import Frames
-from dashboard.charts.style import LABEL_GAP_PX, log_ticks, spread, styled
+from dashboard.charts.style import DOLLARS, LABEL_GAP_PX, log_ticks, spread, styled
 from dashboard.theme import Palette
-
-_DOLLARS = (
-    "datum.value === 0 ? '$0' : datum.value >= 1 && datum.value === floor(datum.value)"
-    " ? format(datum.value, '$,.0f') : datum.value >= 0.01 ? format(datum.value, '$,.2f')"
-    " : '$' + format(datum.value, '~g')"
-)
 
 
 def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, height: int = 300) -> alt.LayerChart:
@@ -26,7 +20,7 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
         "usd:Q",
         title=f"$ per {unit}" + (" (log scale)" if is_log else ""),
         scale=alt.Scale(type="log" if is_log else "linear", domain=[low, high], nice=False),
-        axis=alt.Axis(labelExpr=_DOLLARS, **({"values": log_ticks(low, high)} if is_log else {"tickCount": 6})),
+        axis=alt.Axis(labelExpr=DOLLARS, **({"values": log_ticks(low, high)} if is_log else {"tickCount": 6})),
     )
     colour = alt.Color("colour:N", scale=None, legend=None)
     band = (

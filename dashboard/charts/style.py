@@ -1,6 +1,7 @@
 """The look that all charts share, and where labels and ticks stand."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from math import floor, log10
 
 import altair as alt
@@ -8,6 +9,11 @@ import altair as alt
 from dashboard.theme import FONT, Palette
 
 LABEL_GAP_PX = 17
+DOLLARS = (
+    "datum.value === 0 ? '$0' : datum.value >= 1 && datum.value === floor(datum.value)"
+    " ? format(datum.value, '$,.0f') : datum.value >= 0.01 ? format(datum.value, '$,.2f')"
+    " : '$' + format(datum.value, '~g')"
+)
 
 
 def styled(layers: Sequence[alt.Chart], palette: Palette, height: int, right: int = 16) -> alt.LayerChart:
@@ -37,6 +43,35 @@ def styled(layers: Sequence[alt.Chart], palette: Palette, height: int, right: in
         .configure_axisX(grid=False, domain=True, domainColor=palette.faint, ticks=True, tickSize=4)
     )
     return chart
+
+
+def top_legend(palette: Palette, offset: int = 8) -> alt.Legend:
+    """Squares of colour in a row above the plot."""
+    return alt.Legend(
+        orient="top",
+        direction="horizontal",
+        symbolType="square",
+        symbolSize=130,
+        symbolStrokeWidth=0,
+        labelColor=palette.mute,
+        labelFontSize=12,
+        offset=offset,
+    )
+
+
+def row_names(names: Sequence[str], palette: Palette) -> alt.Axis:
+    """An axis whose values are the numbers of rows ("0", "1", ...) and whose labels are their names.
+
+    Two rows may have one name. Names come from strangers: in the expression they are JSON, never code.
+    """
+    labels: Mapping[str, str] = {str(number): name for number, name in enumerate(names)}
+    return alt.Axis(
+        labelFontSize=13,
+        labelColor=palette.ink,
+        labelLimit=220,
+        labelPadding=10,
+        labelExpr=f"({json.dumps(labels)})[datum.value]",
+    )
 
 
 def log_ticks(low: float, high: float) -> list[float]:

@@ -12,6 +12,7 @@ from db.prices.rates import rate_for
 from db.quality.facts import Compared, Effective, Measure, Mix, Switch
 
 CACHE_READ = "input_cache_read"
+SMALLEST_SHARE, LARGEST_SHARE = Decimal("0.000001"), Decimal(1_000_000)
 
 
 def parse_mix(text: str) -> Mix:
@@ -21,9 +22,13 @@ def parse_mix(text: str) -> Mix:
         prompt, completion = (Decimal(part) for part in parts)
     except (ValueError, ArithmeticError) as error:
         raise UsageError(f"--mix is no mix: {text!r}. Write prompt:completion, such as 3:1.") from error
-    if not (prompt.is_finite() and completion.is_finite()) or min(prompt, completion) < 0 or prompt + completion == 0:
-        raise UsageError(f"--mix is no mix: {text!r}. Both shares are zero or more, and not both zero.")
+    if not (_is_share(prompt) and _is_share(completion)) or prompt + completion == 0:
+        raise UsageError(f"--mix is no mix: {text!r}. Both shares are from 0 to a million, and not both zero.")
     return Mix(prompt, completion)
+
+
+def _is_share(value: Decimal) -> bool:
+    return value == 0 or (value.is_finite() and SMALLEST_SHARE <= value <= LARGEST_SHARE)
 
 
 def effective(rates: Rates, mix: Mix, at: datetime) -> Effective | None:
@@ -32,24 +37,20 @@ def effective(rates: Rates, mix: Mix, at: datetime) -> Effective | None:
     A cache read without a rate of its own is billed as prompt, and said so.
     """
 
-    def usd(meter: str) -> Decimal | None:
-        rate = rate_for(rates, meter, mix.prompt_tokens, at)
-        return rate.usd if rate is not None else None
-
     assumed = []
-    prompt, completion, cached = usd(PROMPT), usd(COMPLETION), usd(CACHE_READ)
-    if mix.cached and cached is None:
+    prompt, completion, cached = (
+        rate_for(rates, meter, mix.prompt_tokens, at) for meter in (PROMPT, COMPLETION, CACHE_READ)
+    )
+    cached_share = mix.prompt * mix.cached
+    # A cache rate that is dynamic is unknown; one that is not quoted is none.
+    if cached_share and cached is None:
         cached, assumed = prompt, [f"{CACHE_READ} billed as {PROMPT}"]
-    needed = [
-        (mix.prompt * (1 - mix.cached), prompt),
-        (mix.prompt * mix.cached, cached),
-        (mix.completion, completion),
-    ]
     total = Decimal(0)
-    for share, rate in needed:
-        if share and rate is None:
-            return None
-        total += share * (rate or 0)
+    for share, rate in ((mix.prompt - cached_share, prompt), (cached_share, cached), (mix.completion, completion)):
+        if share:
+            if rate is None or rate.usd is None:
+                return None
+            total += share * rate.usd
     return Effective(total / (mix.prompt + mix.completion) * PER_MILLION, tuple(assumed))
 
 
@@ -95,6 +96,8 @@ def dominates(a: Compared, b: Compared) -> bool:
     known = [pair for pair in pairs if pair is not None]
     if any(pair == (None, None) for pair in known):
         return False
+    if (a.context is None, a.parameters is None) != (b.context is None, b.parameters is None):
+        return False
     if (a.context or 0) < (b.context or 0) or set(b.parameters or ()) - set(a.parameters or ()):
         return False
     return all(x >= y for x, y in known) and any(x > y for x, y in known)  # type: ignore[operator]
@@ -128,6 +131,7 @@ def switch(before: Compared, after: Compared) -> Switch:
         change_percent=(new - old) / old * 100 if known and old else None,  # type: ignore[operator]
         saving_usd_per_mtok=old - new if known else None,  # type: ignore[operator]
         ttft_ms=_difference(before.ttft_ms, after.ttft_ms),
+        tokens_per_s=_difference(before.tokens_per_s, after.tokens_per_s),
         uptime_points=_difference(before.uptime_percent, after.uptime_percent),
         lost_parameters=lost,
         context=after.context - before.context if after.context is not None and before.context is not None else None,

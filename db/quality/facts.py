@@ -85,7 +85,16 @@ class Switch:
     change_percent: Decimal | None
     saving_usd_per_mtok: Decimal | None
     ttft_ms: float | None
+    tokens_per_s: float | None
     uptime_points: float | None
     lost_parameters: tuple[str, ...] | None
     context: int | None
     quantization: tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """Where a figure stands in its cohort: better than `percentile` percent of the `n - 1` others, ties count half."""
+
+    percentile: float
+    n: int

@@ -29,13 +29,17 @@ def compared(
     known_at: datetime | None = None,
     window: timedelta = WINDOW,
 ) -> list[Compared]:
-    """Every endpoint of a model that can be had at `at` (None: now), the cheapest for the mix first."""
+    """Every endpoint of a model that can be had at `at` (None: now), the cheapest for the mix first.
+
+    Measured figures are of short prompts over fresh connections: the kind that every target has.
+    """
     require_model(connection, model)
     when = at or datetime.now(UTC)
     in_force = {p.endpoint.id: p for p in prices.in_force_at(connection, model, at=at, known_at=known_at)}
     listings = catalog.listings(connection, model, at, known_at)
     reported = catalog.reported(connection, [each.endpoint.id for each in listings], at)
-    measured = probes.summaries(connection, when - window, when, prompt=Prompt.SHORT)
+    names = [each.endpoint.name for each in listings]
+    measured = probes.summaries(connection, when - window, when, targets=names, prompt=Prompt.SHORT, warm=False)
     return ranked(
         [
             _row(each, in_force.get(each.endpoint.id), reported.get(each.endpoint.id), measured, mix, when)
@@ -71,7 +75,7 @@ def _row(
 def _measured(summary: Summary | None, name: str) -> Measure | None:
     if summary is None or (median := getattr(summary, name).get("p50")) is None:
         return None
-    return Measure(median, Origin.MEASURED, _span(summary), summary.n, summary.newest)
+    return Measure(median, Origin.MEASURED, _span(summary), summary.n_of.get(name, summary.n), summary.newest)
 
 
 def _measured_uptime(summary: Summary | None) -> Measure | None:

@@ -120,7 +120,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     usd, percent = row["effective_usd_per_mtok"], (row["switch"] or {}).get("change_percent")
     return {
         "price": f"${output.money(round(usd, 6))}" if usd is not None else "unknown",
-        "change": f"{percent:+.0f}%" if percent else "–",
+        "change": f"{percent:+.0f}%" if percent is not None else "unknown",
         "ttft": _said(row["measures"]["ttft_ms"], "{:,.0f} ms"),
         "speed": _said(row["measures"]["tokens_per_s"], "{:,.0f} tokens/s"),
         "uptime": _said(row["measures"]["uptime_percent"], "{:.2f}%"),

@@ -12,6 +12,8 @@ from scripts.cli.database import read_only, writable
 from scripts.cli.logs import configure
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from collector.jobs.probe import Plan
 
 Endpoints = Annotated[
@@ -33,6 +35,7 @@ def probe(
 
     from collector.jobs import probe as job
     from collector.jobs.poll import utc_now
+    from collector.jobs.watching import resolve
     from collector.probers.measure import open_connections
     from collector.settings import Collecting
     from db.engine import reading
@@ -44,9 +47,7 @@ def probe(
     settings = load(Collecting)
     with writable() as engine:
         with reading(engine) as connection:
-            wanted = (
-                job.resolve(connection, endpoints, settings) if endpoints else probes.targets(connection, watched=True)
-            )
+            wanted = resolve(connection, endpoints, settings) if endpoints else probes.targets(connection, watched=True)
             plans = job.plan(connection, wanted, settings, utc_now())
             left = probes.spending(connection, utc_now(), settings.probe_budget_usd).left_usd
         if not plans:
@@ -97,7 +98,7 @@ def probe(
         "reason": "Reason",
     }
     output.rows(found, format_, columns, "Nothing was sent.")
-    if any(each.outcome.is_error for each in done):
+    if len(done) < len(plans) or any(each.outcome.is_error for each in done):
         raise typer.Exit(1)
 
 
@@ -153,31 +154,49 @@ def watch(
     if not endpoints:
         _list(format_)
         return
-    from collector.jobs import probe as job
+    from collector.jobs.watching import resolve, server_target
     from collector.settings import Collecting
     from db.engine import writing
     from db.probes import store
-    from db.probes.facts import Target
     from db.settings import load
 
-    prompts = tuple(_prompt(name) for name in prompt or ["short"])
-    prober = "reach" if reach else "chat"
+    if url is None and (model is not None or key is not None):
+        raise UsageError("--model and --key describe a server of your own, so they need its --url.")
+    if url is not None and len(endpoints) > 1:
+        raise UsageError("--url is one server. Give it one name.")
+    options: dict[str, object] = {
+        "every": timedelta(minutes=every),
+        "prompts": tuple(dict.fromkeys(_prompt(name) for name in prompt or ["short"])),
+        "prober": "reach" if reach else "chat",
+    }
     with writable() as engine, writing(engine) as connection:
         if remove:
-            output.tell(
-                f"{store.unwatch(connection, endpoints):,} targets are no longer watched; what was measured stays."
-            )
+            gone = store.unwatch(connection, _watched(connection, endpoints))
+            output.tell(f"{gone:,} targets are no longer watched; what was measured stays.")
             return
         if url is not None:
-            if model is None and not reach:
-                raise UsageError("--url needs --model, the name of the model at that server (or --reach).")
-            own = Target(endpoints[0], prober, url, model, None, key, prompts, timedelta(minutes=every))
-            targets = [own]
+            targets = [server_target(endpoints[0], url, model, key, **options)]
         else:
-            options: dict[str, object] = {"every": timedelta(minutes=every), "prompts": prompts, "prober": prober}
-            targets = job.resolve(connection, endpoints, load(Collecting), **options)
+            targets = resolve(connection, endpoints, load(Collecting), **options)
         store.watch(connection, targets)
     output.tell(f"{len(targets):,} targets are watched, each every {every:g} minutes.")
+
+
+def _watched(connection: "Connection", names: list[str]) -> list[str]:
+    """The watched targets of these names, or of these models at OpenRouter. Raises UsageError for a name of none."""
+    from db.probes import read as probes
+
+    found = []
+    for name in names:
+        of_name = [
+            each.name
+            for each in probes.targets(connection, watched=True)
+            if each.name == name or (each.endpoint_id is not None and each.model == name)
+        ]
+        if not of_name:
+            raise UsageError(f"{name} is not watched. `ratecard watch` lists what is.")
+        found += of_name
+    return found
 
 
 def _prompt(name: str) -> Any:

@@ -85,7 +85,8 @@ def _source(connection: Any, source: Any, now: datetime) -> dict[str, Any]:
 
 def _probing(connection: Any, settings: Any, now: datetime) -> list[dict[str, Any]]:
     """One row for the probes, where anything is watched."""
-    from collector.jobs.probe import due_at, plan
+    from collector.jobs.probe import plan
+    from collector.jobs.watching import next_due
     from db.probes import read as probes
 
     watched = probes.targets(connection, watched=True)
@@ -105,7 +106,7 @@ def _probing(connection: Any, settings: Any, now: datetime) -> list[dict[str, An
             "last_success": latest,
             "age_s": round((now - latest).total_seconds()) if latest else None,
             "interval_s": round(interval.total_seconds()),
-            "next_run": min(due_at(target, now + target.every) for target in watched),
+            "next_run": min(next_due(target, now) for target in watched),
             "budget_usd": left.budget_usd,
             "budget_left_usd": left.left_usd,
             "note": note,

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from scripts.ratecard import main
+from tests.collector.bodies import model
+from tests.scripts import recordings
+from tests.scripts.recordings import EXACT, HERMES, TIERED, day
 from tests.support.repository import ROOT
 from tests.support.upstream import Upstream, running_upstream
 
@@ -77,3 +80,30 @@ def upstream() -> Iterator[Upstream]:
     """A local server that plays OpenRouter and models.dev."""
     with running_upstream() as server:
         yield server
+
+
+@pytest.fixture
+def filled(ratecard: Verb, tmp_path: Path) -> Verb:
+    """A database with a few polls of two sources in it."""
+    tiered_price = {
+        "prompt": EXACT,
+        "completion": "0.0000005",
+        "web_search": "0.01",
+        "overrides": [
+            {"min_prompt_tokens": 200_000, "prompt": "0.0000002"},
+            {"utc_start": 1630, "utc_end": 30, "completion": "0"},
+        ],
+    }
+    tiered = model(TIERED, pricing=tiered_price)
+    auto = model("openrouter/auto", "-1", "-1")
+    first = [model(HERMES, "0.0000003", "0.0000012"), tiered, auto, model("gone/model-1")]
+    second = [model(HERMES, "0.000001", "0.0000012"), tiered, auto]
+    polls = [recordings.line(day(1), first), *(recordings.line(day(number), second) for number in (2, 3, 4))]
+    sellers = {
+        "nebius": recordings.provider("Nebius", {"NousResearch/Hermes-4-405B": recordings.sold(1, 3)}),
+        "chutes": recordings.provider("Chutes", {"NousResearch/Hermes-4-405B-FP8": recordings.sold(0.3, 1.2)}),
+    }
+    polls.append(recordings.line(day(2), sellers, "models_dev"))
+    ran = ratecard("replay", recordings.write(tmp_path / "polls.jsonl", polls))
+    assert ran.code == 0, ran.err
+    return ratecard

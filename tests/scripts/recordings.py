@@ -7,6 +7,14 @@ from typing import Any
 
 Json = dict[str, Any]
 
+HERMES = "nousresearch/hermes-4-405b"
+TIERED = "author/tiered-1"
+EXACT = "0.00000008333333333333334"
+
+
+def day(number: int) -> str:
+    return f"2026-01-{number:02}T12:00:00Z"
+
 
 def line(at: object, data: object, source: str = "openrouter") -> str:
     return json.dumps({"observed_at": at, "source": source, "data": data})

@@ -43,7 +43,7 @@ def running_aimock(fixtures: Sequence[dict[str, Any]]) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="ratecard-aimock-") as folder:
         file = Path(folder) / "fixtures.json"
         file.write_text(json.dumps({"fixtures": list(fixtures)}), encoding="utf-8")
-        command = ["node", program, "-p", "0", "-h", "127.0.0.1", "-f", file, "--log-level", "info"]
+        command = ["node", str(program), "-p", "0", "-h", "127.0.0.1", "-f", str(file), "--log-level", "info"]
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:

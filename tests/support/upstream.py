@@ -63,6 +63,7 @@ class Upstream:
     """Requests under `held` wait for each other here, so that as many as it counts are open at once."""
     held: Callable[[str], bool] = lambda _path: False
     _replies: dict[str, list[Reply]] = field(default_factory=dict)
+    _gates: dict[str, Event] = field(default_factory=dict)
     _open: int = 0
     _lock: Lock = field(default_factory=Lock)
     _ending: Event = field(default_factory=Event)
@@ -74,6 +75,11 @@ class Upstream:
     def answer_all(self, documents: Mapping[str, Any]) -> None:
         """Answer each path with its document as JSON, with an ETag; nothing else is there any more."""
         self._replies = {path: [as_json(document, etag=True)] for path, document in documents.items()}
+
+    def hold_back(self, path: str) -> Event:
+        """Answers to `path` wait until the event is set."""
+        self._gates[path] = Event()
+        return self._gates[path]
 
     def asked(self, path: str) -> list[Asked]:
         """The requests for one path, in order."""
@@ -88,6 +94,8 @@ class Upstream:
             return replies.pop(0) if len(replies) > 1 else replies[0]
 
     def hold(self, path: str) -> None:
+        if path in self._gates:
+            self._gates[path].wait(timeout=60)
         if self.together is not None and self.held(path):
             self.together.wait(timeout=60)
 
