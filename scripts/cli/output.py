@@ -152,6 +152,8 @@ def _csv(found: Sequence[Row], columns: Mapping[str, str]) -> str:
 
 def _inert(value: Any) -> Any:
     """A spreadsheet runs a cell that begins like a formula; third-party text must not."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if not isinstance(value, str):
         return value
     text = printable(value)

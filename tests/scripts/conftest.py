@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from scripts.ratecard import main
 from tests.collector.bodies import model
@@ -38,7 +39,7 @@ Verb = Callable[..., Ran]
 @pytest.fixture
 def ratecard(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, isolated_environment: Path
-) -> Verb:
+) -> Iterator[Verb]:
     """Run a verb inside this process; its working folder is empty."""
     folder = tmp_path / "working-folder"
     folder.mkdir()
@@ -54,7 +55,9 @@ def ratecard(
         assert isinstance(code, int)
         return Ran(code, out, err)
 
-    return run
+    yield run
+    # A verb sets up the logs of its process, which this one was only for a while.
+    structlog.reset_defaults()
 
 
 def program(*arguments: str | Path) -> list[str]:
