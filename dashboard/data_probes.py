@@ -26,6 +26,10 @@ class Seen:
     newest: int
     until: datetime
 
+    def since(self, window: timedelta) -> datetime:
+        """Where a window of whole hours begins, the running hour included."""
+        return self.until.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) - window
+
 
 @dataclass(frozen=True, slots=True)
 class Strip:
@@ -50,16 +54,16 @@ def seen(reader: Reader, asof: date | None) -> Seen:
     """The state at the end of the as-of day, or now."""
     with reading(engine_of(reader.url)) as connection:
         newest = probes.newest_id(connection)
-    minute = reader.now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    minute = reader.now.replace(second=0, microsecond=0)
     return Seen(newest, min(end_of(asof) or minute, minute))
 
 
 @kept
 def compared(
-    connection: Connection, model: str, mix: Mix, at: datetime | None, window: timedelta, _seen: Seen
+    connection: Connection, model: str, mix: Mix, at: datetime | None, since: datetime, seen: Seen
 ) -> tuple[Compared, ...]:
     """Every endpoint of a model at `at` (None: now), the cheapest first. Raises UsageError where there is no model."""
-    return tuple(quality.compared(connection, model, mix, at, window=window))
+    return tuple(quality.compared(connection, model, mix, at, window=seen.until - since))
 
 
 @kept

@@ -15,7 +15,7 @@ from db.probes.facts import Hour, Outcome
 HOUR: Final = timedelta(hours=1)
 _Y_PX: Final = 52
 """Both charts keep as much room for their y axis, so that their hours stand below each other."""
-_RIGHT_PX: Final = 92
+_RIGHT_PX: Final = 8
 LIMITED: Final = "limited (429)"
 _MS = "datum.value >= 1000 ? format(datum.value / 1000, '~g') + ' s' : format(datum.value, '~g') + ' ms'"
 
@@ -50,9 +50,8 @@ def ms(value: float) -> str:
 
 
 def failures(hours: Sequence[Hour], since: datetime, until: datetime) -> pd.DataFrame:
-    """One line for every cause in every bin (of 1, 3 or 12 hours): start, end, cause, n, order, told.
-
-    Limited probes are no failures, but are told apart from them.
+    """One line for every cause in every bin (of 1, 3 or 12 hours): start, end, cause, n, bottom and top of its
+    bar, told. Limited probes are no failures, but stand beside them.
     """
     length = until - since
     width = 1 if length <= timedelta(days=4) else 3 if length <= timedelta(days=10) else 12
@@ -63,18 +62,21 @@ def failures(hours: Sequence[Hour], since: datetime, until: datetime) -> pd.Data
         for cause, n in ({each.value: count for each, count in hour.causes.items()} | limited).items():
             bins[start, cause] = bins.get((start, cause), 0) + n
     order = {cause: rank for rank, cause in enumerate([*(each.value for each in Outcome), LIMITED])}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "start": start,
             "end": start + width * HOUR,
             "cause": cause,
             "n": n,
-            "order": order[cause],
             "told": f"{fmt.instant(start)}, {fmt.plural(width, 'hour')}: {fmt.count(n)} {cause}",
         }
         for (start, cause), n in sorted(bins.items(), key=lambda each: (each[0][0], order[each[0][1]]))
     ]
-    return pd.DataFrame(rows, columns=["start", "end", "cause", "n", "order", "told"])
+    height: dict[datetime, int] = {}
+    for row in rows:
+        row["bottom"] = height.get(row["start"], 0)
+        row["top"] = height[row["start"]] = row["bottom"] + row["n"]
+    return pd.DataFrame(rows, columns=["start", "end", "cause", "n", "bottom", "top", "told"])
 
 
 def _time(since: datetime, until: datetime, field: str, *, labels: bool = True) -> alt.X:
@@ -122,14 +124,20 @@ def latency_chart(
         .encode(description="told:N", tooltip=alt.Tooltip("told:N", title=" "))
     )
     ends = _ends(drawn, top, height)
-    text = (
+    text = _end_text(ends).encode(
+        x=alt.value("width"), y=alt.Y("label:Q"), color=alt.Color("colour:N", scale=None, legend=None)
+    )
+    text.data = ends.assign(colour=[palette.accent, palette.mute])
+    return styled([area, p90, p50, *([] if alone.empty else [dot]), text, point], palette, height, right=_RIGHT_PX)
+
+
+def _end_text(ends: pd.DataFrame) -> alt.Chart:
+    chart: alt.Chart = (
         alt.Chart(ends)
         .mark_text(align="left", baseline="middle", dx=8, fontSize=12, fontWeight=600)
-        .encode(x=alt.value("width"), y=alt.Y("label:Q"), text="text:N", color=alt.Color("colour:N", scale=None))
+        .encode(text="text:N")
     )
-    shown = ends.assign(colour=[palette.accent, palette.mute])
-    text.data = shown
-    return styled([area, p90, p50, *([] if alone.empty else [dot]), text, point], palette, height, right=_RIGHT_PX)
+    return chart
 
 
 def _ends(drawn: pd.DataFrame, top: float, height: int) -> pd.DataFrame:
@@ -145,35 +153,45 @@ def _ends(drawn: pd.DataFrame, top: float, height: int) -> pd.DataFrame:
 
 
 def failure_chart(
-    drawn: pd.DataFrame, since: datetime, until: datetime, palette: Palette, height: int = 90
+    drawn: pd.DataFrame, beside: pd.DataFrame, since: datetime, until: datetime, palette: Palette, height: int = 90
 ) -> alt.LayerChart:
-    """The chart of `failures`: bars by cause, the most frequent causes in colour."""
+    """The chart of `failures`: bars by cause, the most frequent causes in colour.
+
+    `beside`: the `lines` of the chart above it, so that both are equally wide.
+    """
     often = list(drawn.groupby("cause")["n"].sum().sort_values(ascending=False).index)
     coloured = [cause for cause in often if cause != LIMITED]
     # The first colour is the latency's.
     colours = dict(zip(coloured, palette.series[1:], strict=False))
-    x = _time(since, until, "start")
+    top = int(drawn["top"].max())
     bars = (
         alt.Chart(drawn)
-        .mark_bar(stroke=palette.background, strokeWidth=0.5)
+        .mark_rect(stroke=palette.background, strokeWidth=1)
         .encode(
-            x=x,
+            x=_time(since, until, "start"),
             x2="end:T",
             y=alt.Y(
-                "n:Q",
-                title="Failed probes",
-                stack="zero",
-                axis=alt.Axis(tickCount=3, tickMinStep=1, format=",d", minExtent=_Y_PX, maxExtent=_Y_PX),
+                "bottom:Q",
+                title=None,
+                scale=alt.Scale(domain=[0, top], nice=False),
+                axis=alt.Axis(values=_counts(top), format=",d", minExtent=_Y_PX, maxExtent=_Y_PX),
             ),
-            order="order:Q",
+            y2="top:Q",
             color=alt.Color(
                 "cause:N",
                 title=None,
                 scale=alt.Scale(domain=often, range=[colours.get(cause, palette.faint) for cause in often]),
-                legend=top_legend(palette, 16),
+                legend=top_legend(palette, 10),
             ),
             description="told:N",
             tooltip=alt.Tooltip("told:N", title=" "),
         )
     )
-    return styled([bars], palette, height, right=_RIGHT_PX)
+    room = [] if beside.empty else [_end_text(_ends(beside, 1, height)).encode(x=alt.value("width"), y=alt.value(0))]
+    return styled([bars, *(each.encode(opacity=alt.value(0)) for each in room)], palette, height, right=_RIGHT_PX)
+
+
+def _counts(top: int) -> list[int]:
+    """Whole numbers for the axis, about four of them."""
+    step = max(1, -(-top // 4))
+    return list(range(0, top + 1, step))

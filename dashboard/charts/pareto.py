@@ -144,14 +144,15 @@ def conclusion(shown: Cloud, against: Against) -> str:
         return f"{front['name'].iloc[0]} is both the cheapest and the {_most(against)} of {shown.compared} endpoints"
     if len(front) == shown.compared:
         return f"You pay for it: none of {shown.compared} endpoints is both cheaper and {against.better} than another"
-    return f"Only {len(front)} of {shown.compared} endpoints are cheap for how {against.how}"
+    few = "Only " if len(front) * 2 <= shown.compared else ""
+    return f"{few}{len(front)} of {shown.compared} endpoints are cheap for how {against.how}"
 
 
 def _most(against: Against) -> str:
     return "fastest" if against.better == "faster" else "most reliable"
 
 
-def pareto_chart(shown: Cloud, against: Against, palette: Palette, mix: str, height: int = 380) -> alt.LayerChart:
+def pareto_chart(shown: Cloud, against: Against, palette: Palette, mix: str, height: int = 430) -> alt.LayerChart:
     """The chart of `cloud`."""
     points = shown.points
     xs, ys = _domain(points["x"], against), _padded(points["usd"], 0.1, 1.3)

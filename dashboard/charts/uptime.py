@@ -126,7 +126,7 @@ def uptime_chart(rows: Sequence[Row], until: datetime, palette: Palette) -> alt.
         [strip, total.encode(**at_end, text="uptime:N"), count.encode(**at_end, text="n:N")],
         palette,
         ROW_PX * len(rows),
-        right=140,
+        right=8,
     )
 
 

@@ -137,8 +137,8 @@ def _source(fact: Fact) -> str:
     return fmt.source(fact.source.partition(":")[0])
 
 
-def not_yet(card: Card) -> Html:
-    """The places of what is not gathered yet, with what will fill them."""
+def not_yet(card: Card, measured: frozenset[str] = frozenset()) -> Html:
+    """The places of what is not gathered yet, with what will fill them; those that are `measured` are filled."""
     reported = any(offered.reported for offered in card.offered)
     elsewhere = " What sources report stands in the table of endpoints." if reported else ""
     entries = [
@@ -151,8 +151,9 @@ def not_yet(card: Card) -> Html:
         f'<div class="card"><div class="label">{markup.html(name)}</div><div>No data yet</div>'
         f'<div class="small mute">{markup.html(told)}</div></div>'
         for name, told in entries
+        if name not in measured
     )
-    title = markup.heading("Speed, reliability, ability")
+    title = markup.heading("Ability and summary" if measured else "Speed, reliability, ability")
     return markup.join([title, Html(f'<div class="rc"><div class="cards">{body}</div></div>')])
 
 

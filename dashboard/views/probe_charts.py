@@ -1,7 +1,7 @@
 """What probes measured over time: the uptime strip, and latency with the causes of failures."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -54,7 +54,7 @@ def nothing(model: str) -> Html:
 
 def strip(found: Sequence[Strip], names: dict[str, str], seen: Seen, *, first: bool = False) -> None:
     """The uptime strip, the most reliable target first."""
-    ordered = sorted(found, key=lambda each: (each.uptime is None, -(each.uptime or 0), names[each.target]))
+    ordered = sorted(found, key=lambda each: (*_reliability(each), names[each.target]))
     shown = ordered[: uptime.most_rows(seen.until - STRIP, seen.until)]
     rows = [uptime.Row(_label(each, names), each.cells, each.uptime, each.n) for each in shown]
     title = _conclusion(ordered, names)
@@ -66,12 +66,17 @@ def strip(found: Sequence[Strip], names: dict[str, str], seen: Seen, *, first: b
     st.altair_chart(uptime.uptime_chart(rows, seen.until, controls.colours()), theme=None, width="stretch", alt=title)
 
 
+def _reliability(each: Strip) -> tuple[bool, bool, float]:
+    """The order of the strips: what was only reached says less, so it comes last."""
+    return each.prober == "reach", each.uptime is None, -(each.uptime or 0)
+
+
 def _label(each: Strip, names: dict[str, str]) -> str:
     return names[each.target] + (" (reached only)" if each.prober == "reach" else "")
 
 
 def _conclusion(ordered: Sequence[Strip], names: dict[str, str]) -> str:
-    rated = [each for each in ordered if each.uptime is not None]
+    rated = [each for each in ordered if each.uptime is not None and each.prober == ordered[0].prober]
     if not rated:
         return "Every probe was limited: nothing is known of the uptime"
     best, worst = rated[0], rated[-1]
@@ -83,6 +88,7 @@ def _conclusion(ordered: Sequence[Strip], names: dict[str, str]) -> str:
     return f"{names[best.target]} answered {top} of its probes, {names[worst.target]} {bottom}"
 
 
+@st.fragment
 def _latency(reader: Reader, found: Sequence[Strip], names: dict[str, str], seen: Seen, window: timedelta) -> None:
     labels = {_label(each, names): each for each in found}
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
@@ -93,16 +99,16 @@ def _latency(reader: Reader, found: Sequence[Strip], names: dict[str, str], seen
             "Endpoint", list(labels), key="target", bind="query-params", width=260, label_visibility="collapsed"
         )
     each = labels.get(chosen or "", found[0])
-    since = seen.until - window
+    since = seen.since(window)
     hours = data_probes.hours(reader, each.target, each.prober, since, seen)
     if not hours:
         st.html(markup.note("It was not probed in this window. Choose a longer one."))
         return
-    _latency_chart(each, hours, names[each.target], seen, window)
-    _failures(hours, seen, window)
+    _latency_chart(each, hours, names[each.target], since, seen)
+    _failures(hours, TITLES[each.prober][0], since, seen)
 
 
-def _latency_chart(each: Strip, hours: Sequence[Hour], name: str, seen: Seen, window: timedelta) -> None:
+def _latency_chart(each: Strip, hours: Sequence[Hour], name: str, since: datetime, seen: Seen) -> None:
     measure, what = TITLES[each.prober]
     drawn = latency.lines(hours, measure)
     if drawn.empty:
@@ -113,7 +119,7 @@ def _latency_chart(each: Strip, hours: Sequence[Hour], name: str, seen: Seen, wi
     kind = "short prompts on fresh connections, " if each.prober == "chat" else ""
     below = f"Line: median of each hour, shade up to the 90th percentile · {kind}n {fmt.count(n)} · gaps: not probed"
     st.html(markup.chart_title(title, below))
-    chart = latency.latency_chart(drawn, what, seen.until - window, seen.until, controls.colours())
+    chart = latency.latency_chart(drawn, what, since, seen.until, controls.colours())
     st.altair_chart(chart, theme=None, width="stretch", alt=title)
 
 
@@ -123,7 +129,7 @@ def _range(hours: Sequence[Hour], measure: str) -> str:
     return low if low == high else f"{low} in its best hour and {high} in its worst, by median"
 
 
-def _failures(hours: Sequence[Hour], seen: Seen, window: timedelta) -> None:
+def _failures(hours: Sequence[Hour], measure: str, since: datetime, seen: Seen) -> None:
     probes, errors = sum(hour.probes for hour in hours), sum(hour.errors for hour in hours)
     limited = sum(hour.limited for hour in hours)
     if not errors and not limited:
@@ -132,9 +138,9 @@ def _failures(hours: Sequence[Hour], seen: Seen, window: timedelta) -> None:
     title = f"{fmt.count(errors)} of {fmt.plural(probes, 'probe')} failed"
     if limited:
         title += f", {fmt.count(limited)} more were limited"
-    drawn = latency.failures(hours, seen.until - window, seen.until)
+    drawn = latency.failures(hours, since, seen.until)
     st.html(markup.chart_title(title, "by cause"))
-    chart = latency.failure_chart(drawn, seen.until - window, seen.until, controls.colours())
+    chart = latency.failure_chart(drawn, latency.lines(hours, measure), since, seen.until, controls.colours())
     st.altair_chart(chart, theme=None, width="stretch", alt=title)
 
 

@@ -68,7 +68,7 @@ def price(row: Compared) -> Html:
     if not row.effective.assumed:
         return markup.two_lines(shown, since)
     told = "; ".join(row.effective.assumed)
-    return markup.two_lines(shown, markup.join([markup.span("assumed ", "warn", told), since]))
+    return markup.two_lines(shown, markup.join([markup.span("no cache price, ", "warn", told), since]))
 
 
 def figure(measure: Measure | None, shape: str, now: datetime) -> Html:

@@ -54,15 +54,17 @@ def page() -> None:
     title.html(markup.title("Providers", controls.ages(reader, asof), model), width="stretch")
     try:
         asked = _asked(reader, asof)
-        every = data_probes.compared(reader, model, asked.mix, data.end_of(asof), asked.window, asked.seen)
+        every = data_probes.compared(
+            reader, model, asked.mix, data.end_of(asof), asked.seen.since(asked.window), asked.seen
+        )
     except RatecardError as error:
         st.html(markup.problem(str(error)))
         return
     rows = trusted(every)
     if not rows:
         st.html(markup.note(_nobody(reader, model, asof)))
-    else:
-        _prices(reader, rows, model, asked)
+        return
+    _prices(reader, rows, model, asked)
     own = data_probes.own_servers(reader, model, asked.seen)
     probe_charts.draw(reader, rows, own, model, asked.seen, asked.window)
 
@@ -88,7 +90,7 @@ def _asked(reader: Reader, asof: date | None) -> Asked:
             value=USUAL_MIX,
             key="mix",
             bind="query-params",
-            width=130,
+            width=165,
             help="How many prompt tokens your requests have for each completion token, such as 3:1 or 10:1.",
         )
         cached = st.number_input(
@@ -156,19 +158,20 @@ def _suggestions(reader: Reader, asof: date | None) -> Html:
 
 
 def _prices(reader: Reader, rows: Sequence[Compared], model: str, asked: Asked) -> None:
-    st.html(provider_table.table(rows, str(asked.mix), reader.now))
-    left, right = st.columns([3, 2], gap="large")
+    st.html(provider_table.table(rows, str(asked.mix), min(data.end_of(asked.asof) or reader.now, reader.now)))
+    left, right = st.columns([4, 3], gap="large")
     with left:
         _chart(rows, model, str(asked.mix))
     with right:
         switch_card.draw(rows, str(asked.mix))
 
 
+@st.fragment
 def _chart(rows: Sequence[Compared], model: str, mix: str) -> None:
     """Price against what was chosen; prices alone where no endpoint has that figure."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        st.html(markup.heading("Price against", first=True))
-        name = controls.choose_one("Against", list(pareto.AGAINST), "against")
+        st.html(markup.heading("Best value", first=True))
+        name = controls.choose_one("Price against", list(pareto.AGAINST), "against")
     against = pareto.AGAINST[name]
     cloud = pareto.cloud(rows, against)
     palette = controls.colours()

@@ -18,6 +18,7 @@ from db.quality.read import baseline
 USUAL_TOKENS = 1_000_000
 
 
+@st.fragment
 def draw(rows: Sequence[Compared], mix: str) -> None:
     """The two endpoints to choose, what changes between them, and the failover of the first."""
     if len(rows) < 2:
@@ -97,8 +98,9 @@ def _usd(row: Compared) -> Html:
 def _value(measure: Measure | None, shape: str) -> Html:
     if measure is None:
         return markup.span("no data", "unknown")
-    n = f"n {fmt.count(measure.n)}, " if measure.n is not None else ""
-    return markup.two_lines(shape.format(measure.value), f"{measure.origin}, {n}{measure.window}")
+    n = f", n {fmt.count(measure.n)}" if measure.n is not None else ""
+    below = (markup.span(text, "sub") for text in (f"{measure.origin}{n}", measure.window))
+    return markup.join([shape.format(measure.value), *below])
 
 
 def _count(number: int | None) -> Html:
@@ -136,7 +138,9 @@ def _quantization(change: Switch) -> Html:
 
 def _failover(rows: Sequence[Compared], used: Compared, labels: dict[str, Compared]) -> None:
     name = next((label for label, row in labels.items() if row is used), endpoint_label(used.endpoint))
-    st.html(markup.heading("Failover", f"if {name} fails"))
+    # A lister routes by itself: with a provider pinned instead, it is this one.
+    when = f"a provider to pin instead of {name}" if used.endpoint.is_headline else f"if {name} fails"
+    st.html(markup.heading("Failover", when))
     tokens = st.number_input(
         "Tokens per hour",
         min_value=0,

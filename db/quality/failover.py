@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from db.meters import PER_MILLION
-from db.quality.compare import switch
+from db.quality.compare import ranked, switch
 from db.quality.facts import Compared, Switch
 
 DOWN: Final = -5
@@ -33,21 +33,24 @@ class Failover:
 
 
 def failover(rows: Sequence[Compared], used: Compared) -> Failover | None:
-    """The next best provider for `used`: not dominated, not reported down, with the same parameters if that can be.
+    """The next best provider for `used`: not reported down, not dominated by another that is left, with the same
+    parameters if that can be.
 
     Among these the one of the same variant and quantization comes first, then the cheapest. None where there is none
     with a known price.
     """
-    others = [
-        switch(used, row)
-        for row in rows
-        if row.endpoint.provider != used.endpoint.provider
-        # A lister's own price is no provider: behind it may be the very one that failed.
-        and not row.endpoint.is_headline
-        and row.effective is not None
-        and row.dominated_by is None
-        and (row.status is None or row.status > DOWN)
-    ]
+    left = ranked(
+        [
+            row
+            for row in rows
+            if row.endpoint.provider != used.endpoint.provider
+            # A lister's own price is no provider: behind it may be the very one that failed.
+            and not row.endpoint.is_headline
+            and row.effective is not None
+            and (row.status is None or row.status > DOWN)
+        ]
+    )
+    others = [switch(used, row) for row in left if row.dominated_by is None]
     best = min(others, key=_order, default=None)
     if best is None:
         return None
@@ -59,7 +62,7 @@ def _order(change: Switch) -> tuple[object, ...]:
     return (
         change.lost_parameters is None or bool(change.lost_parameters),
         after.endpoint.variant != before.endpoint.variant,
-        after.quantization != before.quantization,
+        before.quantization is not None and after.quantization != before.quantization,
         after.effective.usd_per_mtok if after.effective else Decimal("Infinity"),
         after.endpoint.name,
     )

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from dashboard import launch
+from tests.dashboard import measured
 from tests.dashboard.market import build
 
 SCRIPT = "from dashboard import theme\nfrom dashboard.views import {page}\n{page}.page()\n"
@@ -128,3 +129,12 @@ def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server whose database is not there."""
     folder = tmp_path_factory.mktemp("empty")
     yield from _serve(f"sqlite:///{folder / 'ratecard.db'}", folder / "log")
+
+
+@pytest.fixture(scope="session")
+def measured_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server that shows a market that was probed."""
+    folder = tmp_path_factory.mktemp("measured_site")
+    url = f"sqlite:///{folder / 'ratecard.db'}"
+    measured.build(url).dispose()
+    yield from _serve(url, folder / "log")

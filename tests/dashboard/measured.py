@@ -75,9 +75,7 @@ def snapshot() -> Snapshot:
             quantization=at.quantization, context_length=at.context, parameters=at.parameters, status=0
         )
         key, provider = f"{MODEL}@{at.tag}", at.tag.partition("/")[0]
-        offers.append(
-            Offer("endpoints", MODEL, key, provider, at.name, MODEL, prices(at), of_endpoint, None, reported)
-        )
+        offers.append(Offer("endpoints", MODEL, key, provider, at.name, MODEL, prices(at), of_endpoint, None, reported))
     return Snapshot(("models", "endpoints"), len(offers), tuple(offers), ())
 
 

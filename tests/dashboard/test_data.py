@@ -41,7 +41,7 @@ def test_either_database_is_read_and_refuses_a_write(database_url: str, monkeypa
         ("removed", "acme/veteran"),
         ("added", "acme/newcomer"),
     ]
-    engine = data._engine(database_url)
+    engine = data.engine_of(database_url)
     with pytest.raises(StorageError, match=r"read-?only"), reading(engine) as connection:
         connection.execute(text("DELETE FROM poll"))
     engine.dispose()

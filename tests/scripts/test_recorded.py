@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
@@ -180,27 +181,20 @@ def test_what_providers_ask_for_the_same_model_comes_from_a_second_source(
     assert "nousresearch/hermes-4-70b" in {other["model"] for other in card["other_models"]}
 
 
-KILLS_EACH = 4
-DATABASES = 5
+KILLS_EACH = 5
+DATABASES = 4
 
 
 @pytest.fixture(scope="module")
 def thinned(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty of the recorded polls, in two years of months that are each one transaction; every fourth model."""
+    """Sixty of the recorded polls, in two years of months that are each one transaction; every tenth model."""
     file = tmp_path_factory.mktemp("thinned") / "polls.jsonl"
     with lzma.open(recorded / OPENROUTER, "rb") as polls, file.open("w", encoding="utf-8") as kept:
         for line in islice(polls, 0, None, 11):
             poll = json.loads(line)
-            poll["data"] = [model for model in poll["data"] if crc32(model["id"].encode()) % 4 == 0]
+            poll["data"] = [model for model in poll["data"] if crc32(model["id"].encode()) % 10 == 0]
             kept.write(f"{json.dumps(poll)}\n")
     return file
-
-
-def delays(undisturbed_s: float) -> Iterator[float]:
-    """Moments anywhere in a run, the same ones each time as far as the machine's pace allows."""
-    chance = random.Random(4_052_026)
-    while True:
-        yield chance.uniform(0, undisturbed_s)
 
 
 def test_a_replay_that_is_killed_at_any_moment_goes_on_where_it_was(thinned: Path, tmp_path: Path) -> None:
@@ -211,24 +205,30 @@ def test_a_replay_that_is_killed_at_any_moment_goes_on_where_it_was(thinned: Pat
         nowhere = subprocess.DEVNULL
         return subprocess.Popen(command, cwd=home, env=home_environment(home), stdout=nowhere, stderr=nowhere)
 
-    began = time.monotonic()
-    with start(tmp_path / "undisturbed") as undisturbed:
-        assert undisturbed.wait() == 0
-    moments = delays(time.monotonic() - began)
-    expected = content(tmp_path / "undisturbed" / "ratecard.db")
-    assert len(expected["poll"]) == 60
+    def finish(home: Path) -> dict[str, list[str]]:
+        with start(home) as replay:
+            assert replay.wait() == 0
+        return content(home / "ratecard.db")
 
-    killed = 0
-    for number in range(DATABASES):
-        home = tmp_path / f"killed-{number}"
-        for delay in islice(moments, KILLS_EACH):
+    began = time.monotonic()
+    undisturbed = finish(tmp_path / "undisturbed")
+    duration_s = time.monotonic() - began
+    assert len(undisturbed["poll"]) == 60
+
+    def killed(number: int) -> tuple[int, dict[str, list[str]]]:
+        """How many kills came in time, and what the database held when one replay was let be."""
+        home, chance, kills = tmp_path / f"killed-{number}", random.Random(number), 0
+        for _ in range(KILLS_EACH):
             with start(home) as replay:
                 try:
-                    replay.wait(timeout=delay)
+                    replay.wait(timeout=chance.uniform(0, duration_s))
                 except subprocess.TimeoutExpired:
                     replay.kill()
-                    killed += 1
-        with start(home) as last:
-            assert last.wait() == 0
-        assert content(home / "ratecard.db") == expected
-    assert killed > 0
+                    kills += 1
+        return kills, finish(home)
+
+    with ThreadPoolExecutor(2) as threads:
+        outcomes = list(threads.map(killed, range(DATABASES)))
+
+    assert [held == undisturbed for _, held in outcomes] == [True] * DATABASES
+    assert sum(kills for kills, _ in outcomes) > 0

@@ -1,5 +1,6 @@
 """A server that answers chats, bills them and counts them, and a database that knows what its endpoints ask."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +14,11 @@ from typing import Any, Final
 import sqlalchemy
 from sqlalchemy import Connection, Engine
 
+from collector.jobs.probe import Plan, plan, send
+from collector.jobs.watching import resolve
+from collector.probers import PROBERS
+from collector.probers.measure import open_connections
+from collector.probers.wire import Bounds
 from collector.settings import Collecting
 from db.catalog.facts import Detail
 from db.engine import reading, writing
@@ -20,7 +26,7 @@ from db.polls.facts import Poll, Status
 from db.prices import store as prices
 from db.prices.facts import Offer, Rate, Snapshot
 from db.probes import read
-from db.probes.facts import Spending
+from db.probes.facts import Probe, Prompt, Spending, Target
 from tests.support.stream import event
 
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,7 +35,16 @@ PROVIDER: Final = "Nebius"
 TAG: Final = "nebius/fp8"
 CENT: Final = Decimal("0.01")
 
+NOTHING: Final = Decimal(0)
+MODELS: Final = [f"acme/atlas-{number:02}" for number in range(48)]
+PATIENT: Final = Bounds(deadline_s=60)
+
 USUAL: Final = (Rate("prompt", Decimal("0.000001")), Rate("completion", Decimal("0.00001")))
+
+ESTIMATE: Final = PROBERS["chat"].estimate(
+    Target("any", "chat", "http://any"), Prompt.SHORT, Decimal("0.000001"), Decimal("0.00001")
+)
+"""What a short prompt can cost at most at the usual rates."""
 
 
 @dataclass
@@ -186,7 +201,7 @@ def spending(engine: Engine, now: datetime | None = None) -> Spending:
 def reservations(connection: Connection) -> list[tuple[str, str, str | None]]:
     """(state, estimated, actual) of every reservation, in order."""
     query = "SELECT state, estimated_usd, actual_usd FROM reservation ORDER BY id"
-    return [tuple(row) for row in connection.exec_driver_sql(query)]  # type: ignore[misc]
+    return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
 def dump(engine: Engine) -> dict[str, list[str]]:
@@ -197,3 +212,23 @@ def dump(engine: Engine) -> dict[str, list[str]]:
             table: [str(tuple(row)) for row in connection.exec_driver_sql(f'SELECT * FROM "{table}"')]
             for table in tables
         }
+
+
+def planned(engine: Engine, settings: Collecting, *names: str, **options: object) -> list[Plan]:
+    """What a probe of these would send now."""
+    with reading(engine) as connection:
+        targets = resolve(connection, names, settings, **options)
+        return plan(connection, targets, settings, datetime.now(UTC))
+
+
+def sent(engine: Engine, settings: Collecting, plans: list[Plan]) -> list[Probe]:
+    async def all_of_them() -> list[Probe]:
+        async with open_connections() as connections:
+            return await send(plans, connections, engine, settings, bounds=PATIENT)
+
+    return asyncio.run(all_of_them())
+
+
+def stored(engine: Engine) -> list[Probe]:
+    with reading(engine) as connection:
+        return read.recent(connection, limit=1000)
