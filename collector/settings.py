@@ -14,7 +14,8 @@ from db.settings import Storage
 class Watched(BaseModel):
     """One [[watch]] entry of ratecard.toml: an endpoint or model at OpenRouter, or an OpenAI-compatible server.
 
-    `key`: the environment variable that holds the server's key, never the key itself.
+    `key`: the environment variable that holds the server's key, never the key itself. `free`: the server is your own,
+    nobody is billed; without, a server with a key is only reached for, since what it would cost is unknown.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -24,6 +25,7 @@ class Watched(BaseModel):
     url: str | None = None
     model: str | None = None
     key: str | None = None
+    free: bool = False
     prober: Literal["chat", "reach"] = "chat"
     prompts: list[Literal["short", "long"]] = Field(default=["short"])
     every_minutes: float = Field(default=10, ge=1, le=1440)

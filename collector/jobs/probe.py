@@ -80,10 +80,13 @@ def _cost(
             return None, f"the environment has no {target.key_variable}"
     except UsageError as error:
         return None, str(error).rstrip(".")
+    if target.free:
+        return Decimal(0), None
     rates = prices.rates_of(connection, target.endpoint_id, now) if target.endpoint_id is not None else ()
     cost = _at_most(rates, target, prompt)
     if cost is None:
-        return None, "its price is unknown"
+        own = target.endpoint_id is None
+        return None, "its price is unknown" + (" (is it free? `--free` says so)" if own else "")
     if cost and settings.probe_budget_usd == 0:
         return None, "there is no probe budget (RATECARD_PROBE_BUDGET_USD)"
     if cost > settings.probe_budget_usd:

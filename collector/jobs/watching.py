@@ -105,6 +105,7 @@ def from_settings(connection: Connection, watched: Sequence[Watched], settings: 
         if (entry.endpoint is None) == (entry.url is None):
             raise UsageError("An entry of [[watch]] names either an endpoint or model, or the url of a server.")
         if entry.url is not None:
+            options["free"] = entry.free
             found.append(server_target(entry.name or entry.url, entry.url, entry.model, entry.key, **options))
         elif entry.endpoint is not None:
             found += resolve(connection, [entry.endpoint], settings, **options)

@@ -38,6 +38,7 @@ class Target:
     `name` is unique and stable: an endpoint's own name (`openrouter:author/model@tag`), or the name that a user gave
     to an OpenAI-compatible server. `prober`: chat or reach. `model`: what the server calls the model; `tag`: the
     provider to pin (None: the server has no providers behind it). `key_variable`: the environment variable of its key.
+    `free`: its owner says that nobody is billed.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Target:
     prompts: tuple[Prompt, ...] = (Prompt.SHORT,)
     every: timedelta = timedelta(minutes=10)
     max_tokens: int = 64
+    free: bool = False
     endpoint_id: int | None = None
 
 

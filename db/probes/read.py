@@ -38,6 +38,7 @@ def targets(connection: Connection, *, watched: bool | None = None) -> list[Targ
             prompts=tuple(Prompt(name) for name in row.prompts.split(",") if name),
             every=timedelta(seconds=row.every_s),
             max_tokens=row.max_tokens,
+            free=bool(row.free),
             endpoint_id=row.endpoint_id,
         )
         for row in connection.execute(query)

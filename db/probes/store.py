@@ -82,6 +82,7 @@ def _describe(connection: Connection, targets: Iterable[Target], also: Mapping[s
             "prompts": ",".join(target.prompts),
             "every_s": round(target.every.total_seconds()),
             "max_tokens": target.max_tokens,
+            "free": target.free,
             "endpoint_id": target.endpoint_id,
             **also,
         }

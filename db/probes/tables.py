@@ -25,6 +25,7 @@ class TargetRow(SQLModel, table=True):
     prompts: str
     every_s: int
     max_tokens: int
+    free: bool
     endpoint_id: int | None = Field(default=None, foreign_key="endpoint.id")
     watched: bool
 

@@ -143,6 +143,7 @@ def watch(
     key: Annotated[
         str | None, typer.Option(help="With --url: the environment variable that holds its key.", show_default=False)
     ] = None,
+    free: Annotated[bool, typer.Option("--free", help="With --key: that server bills nobody.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take them off the list.")] = False,
     format_: output.FormatOption = None,
 ) -> None:
@@ -160,8 +161,8 @@ def watch(
     from db.probes import store
     from db.settings import load
 
-    if url is None and (model is not None or key is not None):
-        raise UsageError("--model and --key describe a server of your own, so they need its --url.")
+    if url is None and (model is not None or key is not None or free):
+        raise UsageError("--model, --key and --free describe a server of your own, so they need its --url.")
     if url is not None and len(endpoints) > 1:
         raise UsageError("--url is one server. Give it one name.")
     options: dict[str, object] = {
@@ -175,7 +176,7 @@ def watch(
             output.tell(f"{gone:,} targets are no longer watched; what was measured stays.")
             return
         if url is not None:
-            targets = [server_target(endpoints[0], url, model, key, **options)]
+            targets = [server_target(endpoints[0], url, model, key, free=free, **options)]
         else:
             targets = resolve(connection, endpoints, load(Collecting), **options)
         store.watch(connection, targets)

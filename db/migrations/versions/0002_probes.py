@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("prompts", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("every_s", sa.Integer(), nullable=False),
         sa.Column("max_tokens", sa.Integer(), nullable=False),
+        sa.Column("free", sa.Boolean(), nullable=False),
         sa.Column("endpoint_id", sa.Integer(), nullable=True),
         sa.Column("watched", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,5 +1,6 @@
 """What a probe would send and cost at most, and why it is only a reach."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -104,6 +105,20 @@ def test_what_is_free_needs_no_budget(sqlite: Engine, server: Billing) -> None:
     (plan,) = planned(sqlite, settings_for(server, "0"), "acme/atlas")
 
     assert (plan.prober, plan.estimate_usd) == ("chat", Decimal(0))
+
+
+def test_a_server_with_a_key_is_asked_only_where_its_owner_says_that_it_is_free(
+    sqlite: Engine, server: Billing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME_KEY", "sk-home")
+    home = Target("home", "chat", f"{server.url}/v1", "llama", key_variable="HOME_KEY")
+
+    with reading(sqlite) as connection:
+        (unsaid,) = job.plan(connection, [home], settings_for(server), datetime.now(UTC))
+        (free,) = job.plan(connection, [replace(home, free=True)], settings_for(server), datetime.now(UTC))
+
+    assert (unsaid.prober, unsaid.instead) == ("reach", "its price is unknown (is it free? `--free` says so)")
+    assert (free.prober, free.estimate_usd) == ("chat", Decimal(0))
 
 
 def test_a_server_without_a_key_bills_nobody(sqlite: Engine, server: Billing) -> None:
