@@ -175,7 +175,7 @@ def pareto_chart(shown: Cloud, against: Against, palette: Palette, mix: str, hei
     ]
     shared: dict[str, Any] = {"x": x, "y": y, "tooltip": tooltip, "description": "told:N"}
     front = points[points["is_front"]].sort_values("x")
-    labels = _labelled(front, xs, ys, against, height)
+    labels = alt.Chart(_labelled(front, xs, ys, against, height))
     rest = points[~points["is_front"] & ~points["is_other"]]
     other = points[points["is_other"]]
     is_left = against.is_high_good
@@ -193,17 +193,18 @@ def pareto_chart(shown: Cloud, against: Against, palette: Palette, mix: str, hei
     dot = alt.Chart(front).mark_point(
         filled=True, size=110, color=palette.accent, stroke=palette.background, strokeWidth=1.5, opacity=1
     )
-    label = alt.Chart(labels).encode(x=x, y=y, text="name:N")
-    side = {"align": "right", "dx": -7} if is_left else {"align": "left", "dx": 7}
-    text: dict[str, Any] = {**side, "baseline": "bottom", "dy": -5}
-    halo = label.mark_text(
-        **text, fontSize=13, fontWeight=600, stroke=palette.background, strokeWidth=4, color=palette.background
-    )
-    name = label.mark_text(**text, fontSize=13, fontWeight=600, color=palette.ink)
     grey = alt.Chart(rest).mark_point(filled=True, size=80, color=palette.faint, opacity=0.8).encode(**shared)
     hollow = alt.Chart(other).mark_point(filled=False, size=60, color=palette.faint, strokeWidth=1.6).encode(**shared)
     layers = [*([] if other.empty else [hollow]), *([] if rest.empty else [grey]), line, dot.encode(**shared)]
-    return styled([*layers, halo, name], palette, height)
+    return styled([*layers, *_names(labels.encode(x=x, y=y), palette, is_left=is_left)], palette, height)
+
+
+def _names(labels: alt.Chart, palette: Palette, *, is_left: bool) -> list[alt.Chart]:
+    """The labels, each on a halo that keeps lines away from it."""
+    side = {"align": "right", "dx": -7} if is_left else {"align": "left", "dx": 7}
+    text: dict[str, Any] = {**side, "baseline": "bottom", "dy": -5, "fontSize": 13, "fontWeight": 600}
+    halo = labels.mark_text(**text, stroke=palette.background, strokeWidth=4, color=palette.background)
+    return [each.encode(text="name:N") for each in (halo, labels.mark_text(**text, color=palette.ink))]
 
 
 def _domain(values: "pd.Series[float]", against: Against) -> tuple[float, float]:

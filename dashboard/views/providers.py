@@ -32,12 +32,17 @@ USUAL_MIX = "3:1"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the controls say."""
+    """What the controls of the whole page say."""
 
-    mix: Mix
+    model: str
     window: timedelta
     asof: date | None
     seen: Seen
+
+    def rows(self, reader: Reader, mix: Mix) -> list[Compared]:
+        """The endpoints for a mix. Raises UsageError where there is no such model."""
+        since = self.seen.since(self.window)
+        return trusted(data_probes.compared(reader, self.model, mix, data.end_of(self.asof), since, self.seen))
 
 
 def page() -> None:
@@ -46,44 +51,43 @@ def page() -> None:
     if reader is None:
         return
     title, asof = controls.header_later()
-    model = _model(reader)
+    model, window = _choose(reader)
     if model is None:
         title.html(markup.title("Providers", "Who serves a model best for your token mix."), width="stretch")
         st.html(markup.note(_suggestions(reader, asof)))
         return
     title.html(markup.title("Providers", controls.ages(reader, asof), model), width="stretch")
+    asked = Asked(model, window, asof, data_probes.seen(reader, asof))
     try:
-        asked = _asked(reader, asof)
-        every = data_probes.compared(
-            reader, model, asked.mix, data.end_of(asof), asked.seen.since(asked.window), asked.seen
-        )
+        rows = asked.rows(reader, Mix())
     except RatecardError as error:
         st.html(markup.problem(str(error)))
         return
-    rows = trusted(every)
     if not rows:
         st.html(markup.note(_nobody(reader, model, asof)))
         return
-    _prices(reader, rows, model, asked)
+    _prices(reader, asked)
     own = data_probes.own_servers(reader, model, asked.seen)
-    probe_charts.draw(reader, rows, own, model, asked.seen, asked.window)
+    probe_charts.draw(reader, rows, own, model, asked.seen, window)
 
 
-def _model(reader: Reader) -> str | None:
-    return st.selectbox(
-        "Model",
-        data.models(reader),
-        index=None,
-        key=controls.MODEL,
-        bind="query-params",
-        placeholder="Choose a model, or type a part of its name",
-        accept_new_options=True,
-        label_visibility="collapsed",
-    )
+def _choose(reader: Reader) -> tuple[str | None, timedelta]:
+    """The model, and over which window measured figures are."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        model = st.selectbox(
+            "Model",
+            data.models(reader),
+            index=None,
+            key=controls.MODEL,
+            bind="query-params",
+            placeholder="Choose a model, or type a part of its name",
+            accept_new_options=True,
+        )
+        return model, WINDOWS[controls.choose_one("Measured over", list(WINDOWS), "window", USUAL)]
 
 
-def _asked(reader: Reader, asof: date | None) -> Asked:
-    """The controls of the token mix and the window. Raises UsageError for a mix that is none."""
+def _mix() -> Mix:
+    """The controls of the token mix. Raises UsageError for one that is none."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         mix = st.text_input(
             "Prompt : completion",
@@ -114,13 +118,11 @@ def _asked(reader: Reader, asof: date | None) -> Asked:
             width=165,
             help="Chooses the price tier, where a provider charges more for long prompts.",
         )
-        window = controls.choose_one("Measured over", list(WINDOWS), "window", USUAL)
     try:
         shares = parse_mix(mix or USUAL_MIX)
     except UsageError as error:
         raise UsageError(str(error).replace("--mix", "Prompt : completion")) from error
-    wanted = Mix(shares.prompt, shares.completion, Decimal(cached) / 100, prompt)
-    return Asked(wanted, WINDOWS[window], asof, data_probes.seen(reader, asof))
+    return Mix(shares.prompt, shares.completion, Decimal(cached) / 100, prompt)
 
 
 def trusted(rows: Sequence[Compared]) -> list[Compared]:
@@ -157,13 +159,22 @@ def _suggestions(reader: Reader, asof: date | None) -> Html:
     return markup.join([told, " The most providers have ", markup.join(links, ", "), "."]) if links else told
 
 
-def _prices(reader: Reader, rows: Sequence[Compared], model: str, asked: Asked) -> None:
-    st.html(provider_table.table(rows, str(asked.mix), min(data.end_of(asked.asof) or reader.now, reader.now)))
+@st.fragment
+def _prices(reader: Reader, asked: Asked) -> None:
+    """All that a mix changes: another one draws this part anew, and not what was measured over time."""
+    try:
+        mix = _mix()
+        rows = asked.rows(reader, mix)
+    except RatecardError as error:
+        st.html(markup.problem(str(error)))
+        return
+    now = min(data.end_of(asked.asof) or reader.now, reader.now)
+    st.html(provider_table.table(rows, str(mix), now))
     left, right = st.columns([4, 3], gap="large")
     with left:
-        _chart(rows, model, str(asked.mix))
+        _chart(rows, asked.model, str(mix))
     with right:
-        switch_card.draw(rows, str(asked.mix))
+        switch_card.draw(rows, str(mix))
 
 
 @st.fragment
