@@ -119,17 +119,15 @@ def _fold(
             else:
                 draft = Poll(desk.source.name, (), each.observed_at, recorded_at, Status.OK)
                 try:
-                    poll = recorder.add(draft, desk.source.read(each.body, desk.memo))
+                    recorder.add(draft, desk.source.read(each.body, desk.memo))
+                    known.add(draft.observed_at)
                 except InputError as problem:
                     _refuse(result, each, str(problem))
-                    poll = None
-                if poll is not None:
-                    known.add(poll.observed_at)
-                    result.loaded += 1
-                    result.changed += poll.changed
-                    result.rejected_items += poll.rejected
             _tell(progress, each)
-        recorder.flush()
+        stored = recorder.flush()
+    result.loaded += len(stored)
+    result.changed += sum(poll.changed for poll in stored)
+    result.rejected_items += sum(poll.rejected for poll in stored)
 
 
 def _refuse(result: Replayed, each: Recorded, problem: str) -> None:

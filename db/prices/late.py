@@ -1,10 +1,11 @@
-"""A poll that arrives after a newer one was stored (a backfill): the ledger is folded again where it differs.
+"""Polls that arrive after a newer one was stored (a backfill): the ledger is folded again where it differs.
 
-What every stored poll saw is read back from the ledger itself, the late one is put in its place, and only endpoints
-whose history comes out differently are written.
+What every stored poll saw is read back from the ledger itself, the late ones are put in their places, and only
+endpoints whose history comes out differently are written. Reading back costs the more the longer the record is, so
+late polls come many at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,18 +17,19 @@ from db.polls import read as polls_read
 from db.polls import store as polls
 from db.polls.facts import Poll, Status
 from db.prices import store
-from db.prices.facts import Offer, Snapshot
-from db.prices.ledger import TRACKS, Head, Record, Witness, classify, observations, refold
+from db.prices.facts import Offer, Rates, Snapshot
+from db.prices.ledger import TRACKS, Record, Witness, classify, observations, refold
 from db.timeline import Edit
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """All that is stored of a source."""
+    """All that is stored of a source. `pending`: endpoint id -> absences that wait for a second one."""
 
     polls: tuple[Poll, ...]
     unknown: frozenset[tuple[int, str, str]]
     records: dict[str, tuple[int, Record]]
+    pending: Mapping[int, frozenset[datetime]]
 
     def witnesses(self, record: Record, polls_: tuple[Poll, ...]) -> Iterator[Witness]:
         def is_unknown(poll: Poll, item: str) -> bool:
@@ -36,31 +38,36 @@ class _Stored:
         return observations(record, polls_, is_unknown)
 
 
-def record_late(connection: Connection, poll: Poll, snapshot: Snapshot) -> Poll:
-    """Store a poll that is older than the newest; the poll as stored."""
-    heads: dict[str, Head] = {}
-    known = {e.key for e in catalog_read.endpoints(connection, source=poll.source)}
-    store.register(connection, poll.source, [o for o in snapshot.offers if o.key not in known], heads)
-    stored = _read(connection, poll.source)
-    after, poll = _reclassified(stored, poll, snapshot)
+@dataclass(frozen=True)
+class _Late:
+    """A late poll, and what it saw by endpoint key."""
+
+    poll: Poll
+    snapshot: Snapshot
+    offers: Mapping[str, Offer]
+    lost: frozenset[tuple[str, str | None]]
+
+
+def record_late(connection: Connection, arrived: Sequence[tuple[Poll, Snapshot]]) -> list[Poll]:
+    """Store polls of one source that are older than its newest; the polls as stored, in the order given."""
+    source = arrived[0][0].source
+    _register(connection, source, arrived)
+    stored = _read(connection, source)
+    after, late = _reclassified(stored, arrived)
     moved = [new for old, new in zip(stored.polls, after, strict=True) if old != new]
-    offers = {offer.key: offer for offer in snapshot.offers}
-    jump = store.jump_rule(connection, {offer.digests[0]: offer.rates for offer in snapshot.offers})
-    values: dict[str, store.Values] = {track: {} for track in TRACKS}
-    for offer in snapshot.offers:
-        store.keep(values, offer)
+    rates, values = _values(snapshot for _, snapshot in arrived)
+    jump = store.jump_rule(connection, rates)
     edits: dict[str, list[Edit]] = {track: [] for track in TRACKS}
     absences: dict[tuple[int, datetime], bool] = {}
-    for key, (endpoint_id, record) in stored.records.items():
-        late = offers.get(key)
-        if record.part not in poll.parts and not moved:
+    for endpoint_id, record in stored.records.values():
+        pending = stored.pending.get(endpoint_id, frozenset())
+        if not moved and all(_agrees(record, pending, each) for each in late):
             continue
-        if not moved and _agrees(record, poll, late):
-            continue
-        # What stored polls saw is read with the classes they had then, and judged with those they have now.
-        seen = dict(stored.witnesses(record, stored.polls))
-        witnesses = list(_judge(seen, record, after, stored.unknown))
-        witnesses += _witness(record, poll, late, snapshot)
+        witnesses = list(stored.witnesses(record, stored.polls))
+        if moved:
+            # What stored polls saw is read with the classes they had then, and judged with those they have now.
+            witnesses = list(_judge(dict(witnesses), record, after, stored.unknown))
+        witnesses += (seen for each in late for seen in _witness(record, each))
         new = refold(sorted(witnesses, key=lambda w: w[0]), jump)
         for track in TRACKS:
             before = tuple(record.versions.get(track, ()))
@@ -68,13 +75,49 @@ def record_late(connection: Connection, poll: Poll, snapshot: Snapshot) -> Poll:
         absences |= {(endpoint_id, at): False for at in record.absences | set(new.blips)}
         if new.absent_since is not None:
             absences[endpoint_id, new.absent_since] = True
-    store.write_edits(connection, poll.recorded_at, edits, values)
+    store.write_edits(connection, arrived[-1][0].recorded_at, edits, values)
     catalog.note_absences(connection, absences)
     for other in moved:
         polls.reclassify(connection, other)
-    changed = sum(1 for track in TRACKS for edit in edits[track] if any(edit.new()))
-    poll = replace(poll, changed=changed)
-    return replace(poll, id=polls.add(connection, [(poll, snapshot.rejections)])[0])
+    counted = _counted([each.poll for each in late], edits)
+    ids = polls.add(
+        connection, [(poll, snapshot.rejections) for poll, (_, snapshot) in zip(counted, arrived, strict=True)]
+    )
+    return [replace(poll, id=poll_id) for poll, poll_id in zip(counted, ids, strict=True)]
+
+
+def _register(connection: Connection, source: str, arrived: Sequence[tuple[Poll, Snapshot]]) -> None:
+    """Add the endpoints that only the late polls saw."""
+    known = {e.key for e in catalog_read.endpoints(connection, source=source)}
+    first: dict[str, Offer] = {}
+    for _, snapshot in arrived:
+        for offer in snapshot.offers:
+            if offer.key not in known:
+                first.setdefault(offer.key, offer)
+    store.register(connection, source, list(first.values()), {})
+
+
+def _values(snapshots: Iterable[Snapshot]) -> tuple[dict[str, Rates], dict[str, store.Values]]:
+    """What the snapshots say, by digest."""
+    rates: dict[str, Rates] = {}
+    values: dict[str, store.Values] = {track: {} for track in TRACKS}
+    for snapshot in snapshots:
+        for offer in snapshot.offers:
+            rates[offer.digests[0]] = offer.rates
+            store.keep(values, offer)
+    return rates, values
+
+
+def _counted(late: list[Poll], edits: Mapping[str, Sequence[Edit]]) -> list[Poll]:
+    """The polls with the versions that began or ended at each; what moved elsewhere is counted at the last one."""
+    changed = dict.fromkeys((poll.observed_at for poll in late), 0)
+    last = late[-1].observed_at
+    for edit in (edit for of_track in edits.values() for edit in of_track):
+        moved = {at for version in edit.new() for at in (version.valid_from, version.valid_to)}
+        here = moved & changed.keys()
+        for at in here or ({last} if moved else ()):
+            changed[at] += 1  # type: ignore[index]
+    return [replace(poll, changed=changed[poll.observed_at]) for poll in late]
 
 
 def _read(connection: Connection, source: str) -> _Stored:
@@ -94,17 +137,19 @@ def _read(connection: Connection, source: str) -> _Stored:
         for e in catalog_read.endpoints(connection, source=source)
     }
     unknown = frozenset(polls_read.unknown_items(connection, source))
-    return _Stored(tuple(polls_read.answered(connection, source)), unknown, records)
+    pending = catalog_read.absences(connection, source, pending_only=True)
+    return _Stored(tuple(polls_read.answered(connection, source)), unknown, records, pending)
 
 
-def _reclassified(stored: _Stored, poll: Poll, snapshot: Snapshot) -> tuple[tuple[Poll, ...], Poll]:
-    """The stored polls, and the late one, each with the class it has among all of them."""
-    poll = store.judged(poll, snapshot, short=False)
-    order = sorted([*stored.polls, poll], key=lambda p: p.observed_at)
+def _reclassified(stored: _Stored, arrived: Sequence[tuple[Poll, Snapshot]]) -> tuple[tuple[Poll, ...], list[_Late]]:
+    """The stored polls, and the late ones, each with the class it has among all of them."""
+    late = {poll.observed_at: (store.judged(poll, snapshot, short=False), snapshot) for poll, snapshot in arrived}
+    order = sorted([*stored.polls, *(poll for poll, _ in late.values())], key=lambda p: p.observed_at)
     after = []
     for each, short in zip(order, classify(order), strict=True):
-        if each is poll:
-            poll = store.judged(poll, snapshot, short)
+        if each.observed_at in late:
+            poll, snapshot = late[each.observed_at]
+            late[each.observed_at] = (store.judged(poll, snapshot, short), snapshot)
         elif short == (each.status == Status.IMPLAUSIBLE):
             after.append(each)
         elif short:
@@ -113,7 +158,15 @@ def _reclassified(stored: _Stored, poll: Poll, snapshot: Snapshot) -> tuple[tupl
         else:
             status = Status.PARTIAL if each.rejected else Status.OK
             after.append(replace(each, status=status, seen=None))
-    return tuple(after), poll
+    return tuple(after), [
+        _Late(
+            poll,
+            snapshot,
+            {offer.key: offer for offer in snapshot.offers},
+            frozenset((r.part, r.item) for r in snapshot.rejections),
+        )
+        for poll, snapshot in late.values()
+    ]
 
 
 def _keys_seen(stored: _Stored, poll: Poll) -> Iterator[str]:
@@ -122,12 +175,17 @@ def _keys_seen(stored: _Stored, poll: Poll) -> Iterator[str]:
             yield key
 
 
-def _agrees(record: Record, poll: Poll, offer: Offer | None) -> bool:
-    """Whether the late poll saw what was believed for its instant, and no doubt waits for a further poll."""
-    if record.absences or any(v.suspect for versions in record.versions.values() for v in versions):
+def _agrees(record: Record, pending: frozenset[datetime], late: _Late) -> bool:
+    """Whether the late poll saw what was believed for its instant, and settles no doubt by it."""
+    at = late.poll.observed_at
+    if record.part not in late.poll.parts:
+        return True
+    offer = late.offers.get(record.key)
+    if record.values_at(at) != (offer.digests if offer is not None else None):
         return False
-    believed = record.values_at(poll.observed_at)
-    return believed == (offer.digests if offer is not None else None)
+    # Seen again, a suspect version is confirmed, and an absence before it is over.
+    is_doubtful = any(v.suspect and v.covers(at) for versions in record.versions.values() for v in versions)
+    return not is_doubtful and not any(absence < at for absence in pending)
 
 
 def _judge(
@@ -147,18 +205,12 @@ def _judge(
             yield at, seen.get(at)
 
 
-def _witness(record: Record, poll: Poll, offer: Offer | None, snapshot: Snapshot) -> Iterator[Witness]:
-    """What the late poll itself saw of the endpoint."""
-    lost = {(r.part, r.item) for r in snapshot.rejections}
+def _witness(record: Record, late: _Late) -> Iterator[Witness]:
+    """What a late poll itself saw of the endpoint."""
+    offer = late.offers.get(record.key)
     if offer is not None:
-        yield poll.observed_at, offer.digests
-    elif (
-        record.part in poll.parts
-        and poll.complete
-        and not {
-            (record.part, record.key),
-            (record.part, record.scope),
-        }
-        & lost
-    ):
-        yield poll.observed_at, None
+        yield late.poll.observed_at, offer.digests
+        return
+    could_tell = record.part in late.poll.parts and late.poll.complete
+    if could_tell and not {(record.part, record.key), (record.part, record.scope)} & late.lost:
+        yield late.poll.observed_at, None

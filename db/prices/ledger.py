@@ -1,5 +1,6 @@
 """From what a poll saw to what must be written. Pure; see db.timeline for the rules of folding."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -128,8 +129,10 @@ class Record:
         """What was in force at `at`; None where the endpoint was not there."""
         found = []
         for track in TRACKS:
-            covering = (v.value for v in self.versions.get(track, ()) if v.covers(at))
-            found.append(next(covering, NOTHING))
+            versions = self.versions.get(track, ())
+            before = bisect_right(versions, at, key=lambda version: version.valid_from)
+            last = versions[before - 1] if before else None
+            found.append(last.value if last is not None and last.covers(at) else NOTHING)
         return tuple(found) if found[0] != NOTHING else None
 
 

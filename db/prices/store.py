@@ -48,8 +48,8 @@ class Book:
 def record(connection: Connection, poll: Poll, snapshot: Snapshot, book: Book) -> Poll | None:
     """Fold one poll into the ledger. The poll as stored, or None where it was stored before."""
     recorder = Recorder(connection, poll.source, book)
-    stored = recorder.add(poll, snapshot)
-    return replace(stored, id=recorder.flush() or stored.id) if stored is not None else None
+    recorder.add(poll, snapshot)
+    return next(iter(recorder.flush()), None)
 
 
 class Recorder:
@@ -67,6 +67,8 @@ class Recorder:
         self.is_current = self.newest.is_last_added and _is_same(book.after, self.newest.poll)
         # Nothing in the book is good until all is written: a failure on the way leaves it half turned.
         book.after = None
+        self.stored: list[Poll] = []
+        self.late: list[tuple[Poll, Snapshot]] = []
         self._forget()
 
     def _forget(self) -> None:
@@ -75,17 +77,13 @@ class Recorder:
         self.values: dict[str, Values] = {track: {} for track in TRACKS}
         self.absences: dict[tuple[int, datetime], bool] = {}
 
-    def add(self, poll: Poll, snapshot: Snapshot) -> Poll | None:
-        """Fold one more poll; None where it was stored before.
+    def add(self, poll: Poll, snapshot: Snapshot) -> bool:
+        """Fold one more poll, in any order; False where it was stored before.
 
         `poll` brings source, instants, body digest and duration; the rest is found out here.
         """
-        newest = self.newest.poll
-        is_newer = newest is None or poll.observed_at > newest.observed_at
-        is_pending = any(poll.observed_at == pending.observed_at for pending, _ in self.polls)
-        # A failed poll may be newer than the newest that was answered.
-        if is_pending or polls_read.exists(self.connection, self.source, poll.observed_at):
-            return None
+        if self._is_known(poll.observed_at):
+            return False
         poll = replace(
             poll,
             parts=snapshot.parts,
@@ -94,8 +92,21 @@ class Recorder:
             content_digest=snapshot.digest,
             unknown_fields=dict(snapshot.unknown_fields) or None,
         )
-        if not is_newer:
-            return self._add_late(poll, snapshot)
+        if self.newest.poll is not None and poll.observed_at < self.newest.poll.observed_at:
+            self._write_newer()
+            self.late.append((poll, snapshot))
+        else:
+            self._write_late()
+            self._add_newer(poll, snapshot)
+        return True
+
+    def _is_known(self, at: datetime) -> bool:
+        waiting = (poll.observed_at for poll, _ in (*self.polls, *self.late))
+        # A failed poll may be newer than the newest that was answered.
+        return at in waiting or polls_read.exists(self.connection, self.source, at)
+
+    def _add_newer(self, poll: Poll, snapshot: Snapshot) -> None:
+        newest = self.newest.poll
         poll = judged(poll, snapshot, is_short(snapshot.items, self.newest.complete_items))
         is_repeat = newest is not None and self.newest.is_last_added and _repeats(poll, newest)
         if not is_repeat:
@@ -108,31 +119,34 @@ class Recorder:
         self.polls.append((poll, snapshot.rejections))
         items = poll.items if poll.complete else self.newest.complete_items
         self.newest = polls_read.Newest(poll, True, items)
-        return poll
 
-    def flush(self) -> int | None:
-        """Write everything that was added; the id of the newest poll written."""
-        write_edits(
-            self.connection,
-            self.polls[-1][0].recorded_at if self.polls else None,
-            {track: list(edits.values()) for track, edits in self.edits.items()},
-            self.values,
-        )
+    def flush(self) -> list[Poll]:
+        """Write everything that was added; the polls as stored."""
+        self._write_newer()
+        self._write_late()
+        return self.stored
+
+    def _write_newer(self) -> None:
+        if not self.polls:
+            return
+        edits = {track: list(of_track.values()) for track, of_track in self.edits.items()}
+        write_edits(self.connection, self.polls[-1][0].recorded_at, edits, self.values)
         catalog.note_absences(self.connection, self.absences)
         ids = polls.add(self.connection, self.polls)
-        if ids and self.is_current:
-            self.book.after = replace(self.polls[-1][0], id=ids[-1])
+        self.stored += (replace(poll, id=poll_id) for poll_id, (poll, _) in zip(ids, self.polls, strict=True))
+        if self.is_current:
+            self.book.after = self.stored[-1]
         self._forget()
-        return ids[-1] if ids else None
 
-    def _add_late(self, poll: Poll, snapshot: Snapshot) -> Poll:
+    def _write_late(self) -> None:
+        if not self.late:
+            return
         from db.prices.late import record_late  # it writes through this module
 
-        self.flush()
-        stored = record_late(self.connection, poll, snapshot)
+        self.stored += record_late(self.connection, self.late)
+        self.late = []
         self.newest = polls_read.newest(self.connection, self.source)
         self.is_current, self.book.after = False, None
-        return stored
 
     def _fold(self, poll: Poll, snapshot: Snapshot) -> int:
         """Turn the book to what the poll saw; how many versions began or ended."""
@@ -238,11 +252,11 @@ def keep(values: dict[str, Values], offer: Offer) -> None:
 
 
 def write_edits(
-    connection: Connection, now: datetime | None, edits: Mapping[str, list[Edit]], values: Mapping[str, Values]
+    connection: Connection, now: datetime, edits: Mapping[str, list[Edit]], values: Mapping[str, Values]
 ) -> None:
     """Write versions, and first the values that they name."""
     for track in TRACKS:
-        if now is None or not edits[track]:
+        if not edits[track]:
             continue
         table, stored = _VERSIONS[track]
         needed = {version.value for edit in edits[track] for version in edit.new()}

@@ -143,10 +143,11 @@ def test_many_polls_in_one_transaction_come_to_the_same(engine: Engine) -> None:
     book = store.Book()
     with writing(engine) as connection:
         recorder = store.Recorder(connection, SOURCE, book)
-        stored = [recorder.add(worlds.draft(seen), worlds.snapshot(seen)) for seen in world]
-        recorder.flush()
+        is_new = [recorder.add(worlds.draft(seen), worlds.snapshot(seen)) for seen in world]
+        stored = recorder.flush()
 
-    assert [poll is None for poll in stored] == [False, False, True, False, False, False, False, False]
+    assert is_new == [True, True, False, True, True, True, True, True]
+    assert sorted(poll.observed_at for poll in stored) == [at(hour) for hour in (0, 1, 3, 4, 5, 6, 7)]
     assert history(engine) == worlds.expected([seen for i, seen in enumerate(world) if i != 2])
 
     load(engine, Seen(8, {"a": 2000}), book=book)

@@ -106,7 +106,10 @@ def test_a_server_of_ones_own_is_watched(market: Verb, server: Billing) -> None:
         (["acme/atlas", "--prompt", "middling"], "--prompt is 'middling'; it is one of: short, long."),
         (["home", "--url", "http://127.0.0.1/v1"], "The server home needs the name of a model there"),
         (["home", "--url", "home/v1", "--model", "llama"], "The address of the server home is none"),
-        (["home", "--model", "llama"], "--model, --key and --free describe a server of your own, so they need its --url."),
+        (
+            ["home", "--model", "llama"],
+            "--model, --key and --free describe a server of your own, so they need its --url.",
+        ),
         (["a", "b", "--url", "http://127.0.0.1/v1", "--model", "llama"], "--url is one server. Give it one name."),
         (
             ["home", "--url", "http://127.0.0.1/v1", "--model", "llama", "--key", "sk-secret-word"],

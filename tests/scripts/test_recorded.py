@@ -41,6 +41,15 @@ def home_environment(home: Path) -> dict[str, str]:
     return others | {"RATECARD_HOME": str(home), "PYTHONPATH": str(ROOT)}
 
 
+# A program's peak counts the memory of whoever forked it, which is a whole test run here; so a small one forks it.
+MEASURED = """
+import pathlib, resource, subprocess, sys
+ran = subprocess.run(sys.argv[2:])
+pathlib.Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(ran.returncode)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """The whole recording in a database, and what loading it took."""
@@ -59,13 +68,17 @@ def loaded(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     """Replays the recording once. Nobody may change its database."""
     home = tmp_path_factory.mktemp("recorded")
     command = program("replay", "--source", "openrouter", recorded / OPENROUTER)
-    with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
-        replay = subprocess.Popen(command, cwd=home, env=home_environment(home), stdout=out, stderr=err)
-        _, status, usage = os.wait4(replay.pid, 0)
-        replay.returncode = os.waitstatus_to_exitcode(status)
-    assert replay.returncode == 0, (home / "err").read_text()
-    kilobytes = usage.ru_maxrss / 1024 if sys.platform == "darwin" else usage.ru_maxrss
-    return Loaded(home, json.loads((home / "out").read_text()), kilobytes / 1024)
+    replay = subprocess.run(
+        [sys.executable, "-c", MEASURED, home / "peak", *command],
+        cwd=home,
+        env=home_environment(home),
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert replay.returncode == 0, replay.stderr
+    kilobytes = int((home / "peak").read_text()) / (1024 if sys.platform == "darwin" else 1)
+    return Loaded(home, json.loads(replay.stdout), kilobytes / 1024)
 
 
 @pytest.fixture
@@ -195,6 +208,29 @@ def thinned(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             poll["data"] = [model for model in poll["data"] if crc32(model["id"].encode()) % 10 == 0]
             kept.write(f"{json.dumps(poll)}\n")
     return file
+
+
+def test_a_backfill_behind_a_live_poll_comes_to_the_same(
+    thinned: Path, tmp_path: Path, ratecard: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who starts collecting first and loads the past later has the same history as who does it in order."""
+    lines = thinned.read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, kept in (("past", lines[:-1]), ("live", lines[-1:])):
+        (tmp_path / name).write_text("".join(kept), encoding="utf-8")
+
+    def believed(home: str, *recordings: str) -> dict[str, list[str]]:
+        monkeypatch.setenv("RATECARD_HOME", str(tmp_path / home))
+        for recording in recordings:
+            assert ratecard("replay", "--source", "openrouter", tmp_path / recording).code == 0
+        held = content(tmp_path / home / "ratecard.db")
+        return {
+            table: [row for row in held[table] if "'superseded_at': False" in row]
+            for table in ("price", "detail", "benchmark")
+        }
+
+    in_order = believed("in-order", "past", "live")
+    assert believed("backfilled", "live", "past") == in_order
+    assert len(in_order["price"]) > 100
 
 
 def test_a_replay_that_is_killed_at_any_moment_goes_on_where_it_was(thinned: Path, tmp_path: Path) -> None:
