@@ -66,7 +66,7 @@ def _run() -> int | str | None:
     """The exit code of a verb. What nobody reads of a help page (`| head`) is no error either."""
     try:
         try:
-            app()
+            app(prog_name="ratecard")
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
