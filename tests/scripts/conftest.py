@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stamina
 import structlog
 
 from scripts.ratecard import main
@@ -58,6 +59,7 @@ def ratecard(
     yield run
     # A verb sets up the logs of its process, which this one was only for a while.
     structlog.reset_defaults()
+    stamina.instrumentation.set_on_retry_hooks(None)
 
 
 def program(*arguments: str | Path) -> list[str]:

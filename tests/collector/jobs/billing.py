@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Barrier, Event, Lock, Thread
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from db.prices.facts import Offer, Rate, Snapshot
 from db.probes import read
 from db.probes.facts import Probe, Prompt, Spending, Target
 from tests.support.stream import event
+from tests.support.upstream import QuietServer
 
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 KEY: Final = "sk-or-v1-" + "5ec2e7" * 8
@@ -104,7 +105,7 @@ def running_billing(cost: str | None = "0.0009", *, holding: bool = False) -> It
         thread.join()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(QuietServer):
     daemon_threads = True
     request_queue_size = 64
     billing: Billing
