@@ -175,11 +175,12 @@ def test_a_run_that_falls_into_a_blocked_second_is_not_lost(
         while datetime.now(UTC) < due + timedelta(seconds=1.5):
             time.sleep(0.1)
 
-    collect(
-        Collector(settings, engine),
-        until=lambda: len(stored(engine, "openrouter")) == len(stored(engine, "models_dev")) == 2,
-        meanwhile=block_the_loop,
-    )
+    def polls() -> list[int]:
+        return [len(stored(engine, source)) for source in ("openrouter", "models_dev")]
+
+    collect(Collector(settings, engine), until=lambda: polls() == [2, 2], meanwhile=block_the_loop)
+
+    assert polls() == [2, 2]
 
 
 def test_a_source_is_not_polled_twice_at_once(
