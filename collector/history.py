@@ -26,6 +26,8 @@ from db.prices import store as prices
 
 CLOCK_SKEW: Final = timedelta(days=1)
 """A poll from further ahead would stay the newest, and make every live one late."""
+POLLS_AT_ONCE: Final = 100
+"""What one transaction takes: SQLite lets nobody else write meanwhile."""
 LONGEST_LINE: Final = 64 * 1024 * 1024
 _OPENERS: Final[dict[bytes, Callable[[Path], IO[bytes]]]] = {b"\xfd7zXZ": lzma.open, b"\x1f\x8b": gzip.open}  # type: ignore[dict-item]
 
@@ -68,14 +70,14 @@ def replay(
     progress: Callable[[Recorded], None] | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Replayed:
-    """Fold recorded polls into the ledger in the order given, those of a month in one transaction.
+    """Fold recorded polls into the ledger in the order given, a hundred of a month at most in one transaction.
 
     Polls that are stored already are skipped, so an interrupted replay goes on where it stopped.
     """
     result = Replayed()
     desks: dict[str, Desk] = {}
     with _few_collections():
-        for (name, _), group in groupby(recorded, key=lambda each: _transaction(each, source)):
+        for name, group in _transactions(recorded, source):
             if name is None:
                 for each in group:
                     _refuse(
@@ -91,8 +93,19 @@ def replay(
     return result
 
 
-def _transaction(each: Recorded, source: Source | None) -> tuple[str | None, str]:
-    """What is written together: it follows from the recording alone, wherever a replay was interrupted."""
+def _transactions(
+    recorded: Iterable[Recorded], source: Source | None
+) -> Iterator[tuple[str | None, Iterator[Recorded]]]:
+    """What is written together, by the name of its source; None for what cannot be written.
+
+    It follows from the recording alone, wherever a replay was interrupted.
+    """
+    for (name, _), month in groupby(recorded, key=lambda each: _month(each, source)):
+        for _, some in groupby(enumerate(month), key=lambda numbered: numbered[0] // POLLS_AT_ONCE):
+            yield name, (each for _, each in some)
+
+
+def _month(each: Recorded, source: Source | None) -> tuple[str | None, str]:
     name = source.name if source is not None else each.source if each.source in SOURCES else None
     if each.error is not None or each.observed_at is None or name is None:
         return None, ""
@@ -109,10 +122,10 @@ def _fold(
 ) -> None:
     recorded_at = now()
     with writing(engine) as connection:
-        known = set(polls_read.instants(connection, desk.source.name, answered_only=False))
-        recorder = prices.Recorder(connection, desk.source.name, desk.book)
+        known = polls_read.instants(connection, desk.source.name, answered_only=False)
+        recorder = prices.Recorder(connection, desk.source.name, desk.book, known)
         for each in group:
-            if each.observed_at is None or each.observed_at in known:
+            if each.observed_at is None or each.observed_at in recorder.known:
                 result.skipped += 1
             elif each.observed_at > recorded_at + CLOCK_SKEW:
                 _refuse(result, each, f"it was observed in the future, at {each.observed_at:%Y-%m-%dT%H:%M:%SZ}")
@@ -120,7 +133,6 @@ def _fold(
                 draft = Poll(desk.source.name, (), each.observed_at, recorded_at, Status.OK)
                 try:
                     recorder.add(draft, desk.source.read(each.body, desk.memo))
-                    known.add(draft.observed_at)
                 except InputError as problem:
                     _refuse(result, each, str(problem))
             _tell(progress, each)

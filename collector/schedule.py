@@ -16,6 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import Engine
 
+from collector.jobs import alert
 from collector.jobs.poll import Desk, fetcher_for, open_client, poll, utc_now
 from collector.jobs.probe import probe_due
 from collector.jobs.watching import TICK, watch_from_settings
@@ -29,10 +30,12 @@ from db.polls import read as polls
 from db.polls.breaker import closed_until
 from db.polls.facts import Status
 from db.probes import store as probe_store
+from db.usage.presence import has_any
 
 log = structlog.get_logger("ratecard.collector")
 
 JITTER_S: Final = 90
+ALERT_JITTER_S: Final = 5
 
 
 def trigger(source: Source) -> CronTrigger:
@@ -77,6 +80,7 @@ class Collector:
         self.probing: set[str] = set()
         self.probe_gate = asyncio.Semaphore(MOST_AT_ONCE)
         self.unwatched = watch_from_settings(engine, settings)
+        self.alert_scope = alert.Scope({name: desk.source.every for name, desk in self.desks.items()}, now())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Collect until `stop` is set; then let what runs finish, for at most the grace time."""
@@ -111,18 +115,24 @@ class Collector:
             )
         safe = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         scheduler.add_job(self._probe, CronTrigger(second=f"*/{TICK.seconds}", timezone=UTC), id="probe", **safe)
+        pace = CronTrigger(
+            minute=f"*/{self.settings.alerts.every_minutes}", second=40, timezone=UTC, jitter=ALERT_JITTER_S
+        )
+        scheduler.add_job(self._alert, pace, id="alert", **safe)
+        scheduler.add_job(self._restate, CronTrigger(minute=7, timezone=UTC), id="restate", **safe)
         scheduler.add_job(self._prune, CronTrigger(hour=3, minute=17, timezone=UTC), id="prune", **safe)
         scheduler.add_listener(_report, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
         return scheduler
 
     def _catch_up(self) -> None:
-        """Poll and probe at once what is due since before this process began."""
+        """Poll, probe and send at once what is due since before this process began."""
         for name, desk in self.desks.items():
             with reading(self.engine) as connection:
                 newest = polls.newest(connection, name).poll
             if newest is None or self.now() - newest.observed_at >= desk.source.every:
                 self._launch(name)
         self._run_on(self._probe_due(), "probe")
+        self._run_on(self._alert_once(), "alert")
 
     async def _start(self, name: str) -> None:
         """What the scheduler calls; returns when the poll is done, so that runs of one source never overlap."""
@@ -193,6 +203,35 @@ class Collector:
                 )
         except StorageError as error:
             log.error("not stored", job="probe", error=str(error))
+
+    async def _alert(self) -> None:
+        """What the scheduler calls; like a poll, a message under way is let finish when the collector stops."""
+        await asyncio.wait([self._run_on(self._alert_once(), "alert")])
+
+    async def _alert_once(self) -> None:
+        try:
+            await asyncio.to_thread(alert.run, self.engine, self.settings.alerts, self.alert_scope, self.now)
+        except StorageError as error:
+            log.error("not stored", job="alert", error=str(error))
+
+    async def _restate(self) -> None:
+        """Bring past cost up to the prices and names that were learned since."""
+        await asyncio.to_thread(self._restate_now)
+
+    def _restate_now(self) -> None:
+        with reading(self.engine) as connection:
+            if not has_any(connection):
+                return
+        # Imported here: the engine is heavy, and without usage nothing needs it.
+        from collector.jobs.restate import restate_all
+        from db.usage.engine import Costing
+
+        settings = Costing(home=self.settings.home, database_url=self.settings.database_url)
+        try:
+            for each in restate_all(self.engine, settings, self.now()):
+                log.info("restated", import_id=each.import_id, cells=each.cells, delta_nano_usd=each.delta_nano)
+        except StorageError as error:
+            log.warning("not restated", error=str(error))
 
     async def _prune(self) -> None:
         """Let raw probes go that are past their retention; roll-ups stay."""

@@ -1,13 +1,17 @@
 """What the collector needs besides storage. Keys come from the environment or a file, never from an option."""
 
 import os
+import re
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from db.errors import UsageError
+from db.plans.alerts import Kind, Thresholds
+from db.plans.messages import Quiet, quiet_hours
 from db.settings import Storage
 
 
@@ -31,6 +35,80 @@ class Watched(BaseModel):
     every_minutes: float = Field(default=10, ge=1, le=1440)
 
 
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+class Channel(BaseModel):
+    """One entry of [alerts.channels]: where alerts go, and which.
+
+    `url`: the environment variable that holds the channel's apprise URL (that with _FILE behind its name may name a
+    file instead), never the URL itself: it is a secret.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str
+    kinds: list[Kind] = Field(default_factory=lambda: list(Kind))
+
+    @field_validator("url")
+    @classmethod
+    def _names_a_variable(cls, url: str) -> str:
+        if not _VARIABLE.fullmatch(url):
+            raise ValueError(
+                "it names the environment variable that holds the URL of the channel, never the URL itself"
+            )
+        return url
+
+
+class Alerting(BaseModel):
+    """[alerts] of ratecard.toml: what is worth an alert, where it goes, and when.
+
+    `quiet`: hours in which only `urgent` kinds are sent (`22:00-07:00`), by the clocks of `quiet_zone`; `an_hour`: how
+    many messages a channel gets at most; what exceeds them comes as one summary.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    channels: dict[str, Channel] = Field(default_factory=dict)
+    thresholds: Thresholds = Field(default_factory=Thresholds)
+    urgent: list[Kind] = Field(default_factory=lambda: [Kind.DOWN])
+    quiet: str = ""
+    quiet_zone: str = "UTC"
+    an_hour: int = Field(default=10, ge=1, le=1000)
+    every_minutes: int = Field(default=1, ge=1, le=30)
+    timeout_s: float = Field(default=20, gt=0, le=120)
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _short_form(cls, channels: Any) -> Any:
+        """`oncall = "ONCALL_URL"` is short for `oncall = {url = "ONCALL_URL"}`."""
+        if not isinstance(channels, dict):
+            return channels
+        if not all(isinstance(name, str) and _CHANNEL.fullmatch(name) for name in channels):
+            raise ValueError("the name of a channel is a short word in lower case, like oncall; its URL is a secret")
+        return {name: {"url": each} if isinstance(each, str) else each for name, each in channels.items()}
+
+    @model_validator(mode="after")
+    def _hours(self) -> Self:
+        quiet_hours(self.quiet, self.quiet_zone)
+        return self
+
+    @property
+    def quiet_hours(self) -> Quiet | None:
+        return quiet_hours(self.quiet, self.quiet_zone)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a message is left to whoever is sending it."""
+        return timedelta(seconds=self.timeout_s + 10)
+
+    @property
+    def wanted(self) -> dict[str, list[Kind]]:
+        """Channel -> the kinds that go to it."""
+        return {name: channel.kinds for name, channel in self.channels.items()}
+
+
 class Collecting(Storage):
     """Addresses, bounds and pace of fetching. Sizes in bytes, times in seconds."""
 
@@ -45,6 +123,25 @@ class Collecting(Storage):
     grace_s: float = Field(default=20, ge=0)
     probe_budget_usd: Decimal = Field(default=Decimal(0), ge=0, le=1000)
     watch: list[Watched] = Field(default_factory=list)
+    alerts: Alerting = Field(default_factory=Alerting)
+
+
+class UsageDefaults(BaseModel):
+    """[usage] of ratecard.toml: what `ratecard usage import` takes where no option says it. `map`: field -> column."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    map: dict[str, Any] = Field(default_factory=dict)
+    timezone: str = ""
+    model: str = ""
+    provider: str = ""
+    project: str = ""
+
+
+class Importing(Storage):
+    """How usage logs are read."""
+
+    usage: UsageDefaults = Field(default_factory=UsageDefaults)
 
 
 def secret(name: str) -> SecretStr | None:

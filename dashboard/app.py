@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard import theme
 from dashboard.controls import colours
-from dashboard.views import collector, model_card, models, overview, prices, providers
+from dashboard.views import collector, model_card, models, overview, prices, providers, spend
 
 st.set_page_config(page_title="Ratecard", page_icon=theme.ICON, layout="wide")
 page = st.navigation(
@@ -13,6 +13,7 @@ page = st.navigation(
         st.Page(models.page, title="Models", icon=":material/list:", url_path="models"),
         st.Page(model_card.page, title="Model card", icon=":material/badge:", url_path="model"),
         st.Page(providers.page, title="Providers", icon=":material/compare_arrows:", url_path="providers"),
+        st.Page(spend.page, title="Spend", icon=":material/payments:", url_path="spend"),
         st.Page(prices.page, title="Price history", icon=":material/timeline:", url_path="prices"),
         st.Page(collector.page, title="Collector", icon=":material/sync:", url_path="collector"),
     ],

@@ -39,6 +39,10 @@ class Reader:
     newest_poll: int
     now: datetime
 
+    def shown(self, asof: date | None) -> datetime:
+        """The instant that a page shows: the end of the as-of day, but never one to come."""
+        return min(end_of(asof) or self.now, self.now)
+
 
 def open_reader() -> Reader:
     """Find the database. Raises StorageError or UsageError in one sentence where there is none to read."""

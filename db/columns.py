@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, String, TypeDecorator
@@ -48,10 +49,15 @@ class Instant(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         if dialect.name != "sqlite":
             return value
-        # strftime would not pad a year before 1000.
-        return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return _text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _text(at: datetime) -> str:
+    """Fixed width (strftime would not pad a year before 1000). Many rows share an instant."""
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")

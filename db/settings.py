@@ -28,7 +28,7 @@ def config_file() -> Path:
 class Storage(BaseSettings):
     """What reader and writer both need."""
 
-    model_config = SettingsConfigDict(env_prefix="RATECARD_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="RATECARD_", extra="ignore", hide_input_in_errors=True)
 
     home: Path = Path.home() / ".ratecard"
     database_url: str = ""
@@ -61,9 +61,10 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or "settings"
-        reason = first["msg"][0].lower() + first["msg"][1:]
+        said = first["msg"].removeprefix("Value error, ")
+        reason = said[0].lower() + said[1:]
         raise UsageError(
-            f"The setting {name} (RATECARD_{name.upper()} or {config_file()}) is wrong: {reason}."
+            f"The setting {name} (RATECARD_{name.partition('.')[0].upper()} or {config_file()}) is wrong: {reason}."
         ) from error
     except SettingsError as error:
         name = next(iter(re.findall(r'field "(\w+)"', str(error))), "settings")

@@ -6,7 +6,25 @@ import sys
 import typer
 
 from db.errors import RatecardError
-from scripts.cli import catalogue, collecting, comparing, prices, probing, serving, state
+from scripts.cli import (
+    alerting,
+    catalogue,
+    collecting,
+    comparing,
+    explaining,
+    planning,
+    prices,
+    probing,
+    recosting,
+    restating,  # noqa: F401  # adds its verb to the group itself
+    sampling,
+    scenarios,
+    serving,
+    spending,
+    state,
+    usage,  # noqa: F401  # adds its verbs to the group itself
+    usage_group,
+)
 from scripts.cli.output import tell
 
 app = typer.Typer(
@@ -41,6 +59,15 @@ for panel, verbs in {
 }.items():
     for verb in verbs:
         app.command(rich_help_panel=panel)(verb)
+for of_usage in (spending.summary, spending.imports, spending.export, recosting.recost, recosting.reconcile):
+    usage_group.usage.command()(of_usage)
+app.add_typer(usage_group.usage, rich_help_panel="Spend")
+app.add_typer(alerting.alerts, rich_help_panel="Read")
+app.command(rich_help_panel="Spend")(sampling.sample)
+for of_plans in (planning.project, explaining.impact, explaining.bridge):
+    app.command(rich_help_panel="Plan")(of_plans)
+app.add_typer(planning.budget, rich_help_panel="Plan")
+app.add_typer(scenarios.scenario, rich_help_panel="Plan")
 
 
 def main() -> None:

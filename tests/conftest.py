@@ -16,6 +16,7 @@ from tests.support.network import beyond_loopback, forbid_leaving_loopback
 from tests.support.postgres import running_server
 from tests.support.programs import OLDEST_POSTGRES, browser_driver_runs, find_chromium, find_postgres
 from tests.support.repository import ROOT
+from tests.support.spark import Cluster, environment, lacking, running_cluster, running_connect_server
 
 # Read before the environment is cleared for the tests.
 RECORDED_DATA = Path(os.environ.get("RATECARD_TEST_DATA") or ROOT.parent / "shared" / "data")
@@ -26,7 +27,12 @@ MARKER_OF_FIXTURE = {
     "postgres_url": "postgres",
     "postgres_database": "postgres",
     "recorded": "recorded",
+    "spark_cluster": "spark",
+    "spark_connect": "spark",
 }
+
+# What PySpark itself does when it fetches rows: nothing that a test could mend.
+PYSPARK_LEAVES_SOCKETS = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 # A busy machine is no finding, and a run that must be judged is the same each time.
 settings.register_profile("ratecard", deadline=None, derandomize=MUST_RUN)
@@ -44,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             if marker := MARKER_OF_FIXTURE.get(fixture):
                 item.add_marker(marker)
+        if item.get_closest_marker("spark"):
+            item.add_marker(PYSPARK_LEAVES_SOCKETS)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
@@ -111,6 +119,32 @@ def database_url(request: pytest.FixtureRequest) -> str:
     of_kind = {"sqlite": "sqlite_database", "postgresql": "postgres_database"}
     url: str = request.getfixturevalue(of_kind[request.param])
     return url
+
+
+@pytest.fixture(scope="session")
+def spark_servers() -> Iterator[Cluster]:
+    """A real Spark master and two workers that this test run started."""
+    if lack := lacking():
+        unavailable(lack)
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def spark_cluster(spark_servers: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """A Spark cluster, and the settings by which a session in this process finds it."""
+    for name, value in environment(tmp_path / "spark").items():
+        monkeypatch.setenv(name, value)
+    return spark_servers
+
+
+@pytest.fixture(scope="session")
+def spark_connect() -> Iterator[str]:
+    """The address of a real Spark Connect server that this test run started."""
+    if lack := lacking():
+        unavailable(lack)
+    with running_connect_server() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final
 
 from db.errors import InputError, SourceError
@@ -45,19 +47,33 @@ class Answer:
 
 @dataclass
 class Memo:
-    """What the items of the last poll came to, so that an item which did not change is not parsed again."""
+    """What the items of the last poll came to, so that what did not change is not parsed again."""
 
     items: dict[str, tuple[Json, "Read"]] = field(default_factory=dict)
 
-    def read(self, name: str, item: Json, parse: Callable[[Json], "Read"]) -> "Read":
-        before = self.items.get(name)
-        if before is not None and before[0] == item:
-            return before[1]
-        if not _is_storable(item):
+    def read(self, name: str, item: Json, parse: "Parse", revise: "Revise | None" = None) -> "Read":
+        """What an item comes to; `revise` is asked first where it was there before and some fields moved."""
+        before, last = self.items.get(name, (None, None))
+        if last is not None and before == item:
+            return last
+        moved = _moved(before, item)
+        result = None
+        if not _is_storable(moved):
             item = storable(item)
-        result = parse(item)
+        elif revise is not None and last is not None:
+            result = revise(last, moved)
+        if result is None:
+            result = parse(item)
         self.items[name] = (item, result)
         return result
+
+
+def _moved(before: Json, item: Json) -> Json:
+    """The fields that are not what they were, as they are now; the whole item where it is no object, or is new."""
+    if not isinstance(before, dict) or not isinstance(item, dict):
+        return item
+    names = before.keys() | item.keys()
+    return {name: item.get(name) for name in names if before.get(name) != item.get(name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,10 @@ class Read:
     rejections: tuple[Rejection, ...] = ()
     unknown: tuple[str, ...] = ()
 
+
+Parse = Callable[[Json], Read]
+Revise = Callable[[Read, Json], Read | None]
+"""What an item came to, and the fields of it that moved -> what it comes to now; None to have all of it parsed."""
 
 Conversation = Generator[list[Request], list[Answer], Snapshot]
 """Yields batches of requests, is sent their answers in the same order, and returns what it saw."""
@@ -114,11 +134,19 @@ def parse_json(body: bytes | str, what: str) -> Json:
 
 
 def _fraction(text: str) -> Decimal | str:
+    # Few are new, and equal ones that are one object compare at once. A long text is not worth keeping.
+    return _recurring(text) if len(text) <= 32 else _decimal(text)
+
+
+def _decimal(text: str) -> Decimal | str:
     try:
         value = Decimal(text)
     except InvalidOperation:
         return text
     return value if abs(value.adjusted()) <= LONGEST_NUMBER else text
+
+
+_recurring = lru_cache(maxsize=20_000)(_decimal)
 
 
 def _integer(text: str) -> int | str:
@@ -165,16 +193,15 @@ def collect(
 ) -> Snapshot:
     """Merge what the items came to. An endpoint offered twice is kept if both agree, and unknown if not."""
     offers: dict[str, Offer] = {}
-    rejections = [*(extra or []), *(r for read in reads for r in read.rejections)]
-    torn: set[str] = set()
-    for offer in (offer for read in reads for offer in read.offers):
-        other = offers.setdefault(offer.key, offer)
-        if other is not offer and other.digests != offer.digests and offer.key not in torn:
-            torn.add(offer.key)
-            reason = f"{offer.key} is listed twice with different content"
-            rejections.append(Rejection(offer.part, offer.key, reason))
-    unknown: dict[str, int] = {}
-    for name in (name for read in reads for name in read.unknown):
-        unknown[name] = unknown.get(name, 0) + 1
-    kept = tuple(offer for key, offer in offers.items() if key not in torn)
-    return Snapshot(parts, items, kept, tuple(rejections), whole, unknown)
+    torn: dict[str, Rejection] = {}
+    for read in reads:
+        for offer in read.offers:
+            other = offers.setdefault(offer.key, offer)
+            if other is not offer and other.digests != offer.digests:
+                reason = f"{offer.key} is listed twice with different content"
+                torn.setdefault(offer.key, Rejection(offer.part, offer.key, reason))
+    for key in torn:
+        del offers[key]
+    rejections = (*(extra or ()), *(r for read in reads for r in read.rejections), *torn.values())
+    unknown = Counter(name for read in reads for name in read.unknown)
+    return Snapshot(parts, items, tuple(offers.values()), rejections, whole, unknown)

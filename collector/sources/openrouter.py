@@ -78,7 +78,7 @@ def read(document: Json, memo: Memo) -> Snapshot:
     for item in items:
         name = named(item.get("id")) if isinstance(item, dict) else None
         if name is not None:
-            reads.append(memo.read(name, item, _model))
+            reads.append(memo.read(name, item, _model, _revised))
         else:
             unnamed.append(Rejection(MODELS, None, f"an entry without a usable id: {shown(item)}"))
     return collect((MODELS,), len(items), reads, whole=not unnamed, extra=unnamed)
@@ -135,6 +135,14 @@ def _model(item: Mapping[str, Any]) -> Read:
         benchmarks=benchmarks or None,
     )
     return Read((offer,), (), tuple(fields.unknown))
+
+
+def _revised(before: Read, moved: Mapping[str, Any]) -> Read | None:
+    """The entry with other benchmarks: what moves most often moves alone."""
+    benchmarks = obj(moved.get("benchmarks"))
+    if benchmarks is None or len(moved) > 1 or "benchmarks" in before.unknown or not before.offers:
+        return None
+    return replace(before, offers=(replace(before.offers[0], benchmarks=benchmarks or None),))
 
 
 def _modalities(item: Mapping[str, Any], side: int) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard import format as fmt
-from dashboard.charts.style import LABEL_GAP_PX, spread, styled, top_legend
+from dashboard.charts.style import LABEL_GAP_PX, Drawn, constant, spread, styled, top_legend
 from dashboard.theme import Palette
 from db.probes.facts import Hour, Outcome
 
@@ -101,7 +101,7 @@ def _epoch_ms(at: datetime) -> int:
 
 def latency_chart(
     drawn: pd.DataFrame, title: str, since: datetime, until: datetime, palette: Palette, height: int = 220
-) -> alt.LayerChart:
+) -> Drawn:
     """The chart of `lines`: the median as a line, the 90th percentile above it, labels at their ends."""
     x = _time(since, until, "at")
     top = float(drawn["p90"].max()) * 1.12
@@ -112,20 +112,24 @@ def latency_chart(
         return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
 
     base = alt.Chart(drawn)
-    area = base.mark_area(color=palette.accent, opacity=0.13).encode(x=x, y=y("p50"), y2="p90:Q", detail="segment:N")
-    p90 = base.mark_line(color=palette.accent, strokeWidth=1.2, opacity=0.6).encode(x=x, y=y("p90"), detail="segment:N")
-    p50 = base.mark_line(color=palette.accent, strokeWidth=2.2).encode(x=x, y=y("p50"), detail="segment:N")
+    area = base.mark_area(color=palette.accent, opacity=0.13).encode(
+        x=x, y=y("p50"), y2=alt.Y2("p90:Q"), detail=alt.Detail("segment:N")
+    )
+    p90 = base.mark_line(color=palette.accent, strokeWidth=1.2, opacity=0.6).encode(
+        x=x, y=y("p90"), detail=alt.Detail("segment:N")
+    )
+    p50 = base.mark_line(color=palette.accent, strokeWidth=2.2).encode(x=x, y=y("p50"), detail=alt.Detail("segment:N"))
     # An hour between two unknown ones is no line, but a dot.
     alone = drawn[drawn.groupby("segment")["segment"].transform("size") == 1] if len(drawn) else drawn
     dot = alt.Chart(alone).mark_point(filled=True, size=26, color=palette.accent, opacity=1).encode(x=x, y=y("p50"))
     point = (
         base.mark_rect(opacity=0)
-        .encode(x=x, x2="end:T", y=alt.value(0), y2=alt.value(height))
-        .encode(description="told:N", tooltip=alt.Tooltip("told:N", title=" "))
+        .encode(x=x, x2=alt.X2("end:T"), y=constant(alt.YValue, 0), y2=constant(alt.Y2Value, height))
+        .encode(description=alt.Description("told:N"), tooltip=alt.Tooltip("told:N", title=" "))
     )
     ends = _ends(drawn, top, height)
     text = _end_text(ends).encode(
-        x=alt.value("width"), y=alt.Y("label:Q"), color=alt.Color("colour:N", scale=None, legend=None)
+        x=constant(alt.XValue, "width"), y=alt.Y("label:Q"), color=alt.Color("colour:N", scale=None, legend=None)
     )
     text.data = ends.assign(colour=[palette.accent, palette.mute])
     return styled([area, p90, p50, *([] if alone.empty else [dot]), text, point], palette, height, right=_RIGHT_PX)
@@ -135,7 +139,7 @@ def _end_text(ends: pd.DataFrame) -> alt.Chart:
     chart: alt.Chart = (
         alt.Chart(ends)
         .mark_text(align="left", baseline="middle", dx=8, fontSize=12, fontWeight=600)
-        .encode(text="text:N")
+        .encode(text=alt.Text("text:N"))
     )
     return chart
 
@@ -154,7 +158,7 @@ def _ends(drawn: pd.DataFrame, top: float, height: int) -> pd.DataFrame:
 
 def failure_chart(
     drawn: pd.DataFrame, beside: pd.DataFrame, since: datetime, until: datetime, palette: Palette, height: int = 90
-) -> alt.LayerChart:
+) -> Drawn:
     """The chart of `failures`: bars by cause, the most frequent causes in colour.
 
     `beside`: the `lines` of the chart above it, so that both are equally wide.
@@ -169,26 +173,32 @@ def failure_chart(
         .mark_rect(stroke=palette.background, strokeWidth=1)
         .encode(
             x=_time(since, until, "start"),
-            x2="end:T",
+            x2=alt.X2("end:T"),
             y=alt.Y(
                 "bottom:Q",
                 title=None,
                 scale=alt.Scale(domain=[0, top], nice=False),
                 axis=alt.Axis(values=_counts(top), format=",d", minExtent=_Y_PX, maxExtent=_Y_PX),
             ),
-            y2="top:Q",
+            y2=alt.Y2("top:Q"),
             color=alt.Color(
                 "cause:N",
                 title=None,
                 scale=alt.Scale(domain=often, range=[colours.get(cause, palette.faint) for cause in often]),
                 legend=top_legend(palette, 10),
             ),
-            description="told:N",
+            description=alt.Description("told:N"),
             tooltip=alt.Tooltip("told:N", title=" "),
         )
     )
-    room = [] if beside.empty else [_end_text(_ends(beside, 1, height)).encode(x=alt.value("width"), y=alt.value(0))]
-    return styled([bars, *(each.encode(opacity=alt.value(0)) for each in room)], palette, height, right=_RIGHT_PX)
+    # The labels of the chart above, unseen: they only take their room.
+    at: dict[str, Any] = {
+        "x": constant(alt.XValue, "width"),
+        "y": constant(alt.YValue, 0),
+        "opacity": constant(alt.OpacityValue, 0),
+    }
+    room = [] if beside.empty else [_end_text(_ends(beside, 1, height)).encode(**at)]
+    return styled([bars, *room], palette, height, right=_RIGHT_PX)
 
 
 def _counts(top: int) -> list[int]:

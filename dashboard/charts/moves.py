@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard import format as fmt
-from dashboard.charts.style import styled
+from dashboard.charts.style import Drawn, styled
 from dashboard.theme import Palette
 from db.prices.facts import Change
 
@@ -34,7 +34,7 @@ def counted(moves: Iterable[Change], since: datetime, until: datetime) -> pd.Dat
     return pd.DataFrame(rows, columns=["start", "end", "kind", "n", "told"])
 
 
-def moves_chart(counts: pd.DataFrame, since: datetime, until: datetime, palette: Palette) -> alt.LayerChart:
+def moves_chart(counts: pd.DataFrame, since: datetime, until: datetime, palette: Palette) -> Drawn:
     """The chart of `counted`: rises above the line in one colour, cuts below it in another."""
     axis = alt.Axis(
         format="%d %b" if until - since < timedelta(days=400) else "%b %Y",
@@ -47,23 +47,27 @@ def moves_chart(counts: pd.DataFrame, since: datetime, until: datetime, palette:
         .mark_rect(stroke=palette.background, strokeWidth=1, cornerRadius=2)
         .encode(
             x=alt.X("start:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=axis),
-            x2="end:T",
+            x2=alt.X2("end:T"),
             y=alt.Y(
                 "n:Q",
                 title="Price changes",
                 axis=alt.Axis(labelExpr="format(abs(datum.value), ',')", tickCount=4, tickMinStep=1),
             ),
-            y2=alt.datum(0),
+            y2=alt.Y2Datum(0),
             color=alt.Color(
                 "kind:N", scale=alt.Scale(domain=[RISES, CUTS], range=[palette.warn, palette.good]), legend=None
             ),
-            description="told:N",
+            description=alt.Description("told:N"),
             tooltip=alt.Tooltip("told:N", title=" "),
         )
     )
     # Over the whole window, so that quiet days at its ends have their place too.
     window = pd.DataFrame({"start": [since], "end": [until], "zero": [0]})
-    zero = alt.Chart(window).mark_rule(color=palette.faint).encode(x="start:T", x2="end:T", y=alt.Y("zero:Q"))
+    zero = (
+        alt.Chart(window)
+        .mark_rule(color=palette.faint)
+        .encode(x=alt.X("start:T"), x2=alt.X2("end:T"), y=alt.Y("zero:Q"))
+    )
     return styled([bars, zero], palette, 150)
 
 

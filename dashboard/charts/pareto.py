@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboard import format as fmt
 from dashboard.charts.series import endpoint_label
-from dashboard.charts.style import DOLLARS, LABEL_GAP_PX, log_ticks, styled
+from dashboard.charts.style import DOLLARS, LABEL_GAP_PX, Drawn, log_ticks, styled
 from dashboard.theme import Palette
 from db.quality.facts import Compared, Measure, Origin
 
@@ -152,7 +152,7 @@ def _most(against: Against) -> str:
     return "fastest" if against.better == "faster" else "most reliable"
 
 
-def pareto_chart(shown: Cloud, against: Against, palette: Palette, mix: str, height: int = 430) -> alt.LayerChart:
+def pareto_chart(shown: Cloud, against: Against, palette: Palette, mix: str, height: int = 430) -> Drawn:
     """The chart of `cloud`."""
     points = shown.points
     xs, ys = _domain(points["x"], against), _padded(points["usd"], 0.1, 1.3)
@@ -173,7 +173,7 @@ def pareto_chart(shown: Cloud, against: Against, palette: Palette, mix: str, hei
         alt.Tooltip(f"{field}:N", title=title)
         for field, title in (("name", "Endpoint"), ("price", "Price"), ("figure", "Figure"), ("source", "From"))
     ]
-    shared: dict[str, Any] = {"x": x, "y": y, "tooltip": tooltip, "description": "told:N"}
+    shared: dict[str, Any] = {"x": x, "y": y, "tooltip": tooltip, "description": alt.Description("told:N")}
     front = points[points["is_front"]].sort_values("x")
     labels = alt.Chart(_labelled(front, xs, ys, against, height))
     rest = points[~points["is_front"] & ~points["is_other"]]
@@ -204,7 +204,7 @@ def _names(labels: alt.Chart, palette: Palette, *, is_left: bool) -> list[alt.Ch
     side = {"align": "right", "dx": -7} if is_left else {"align": "left", "dx": 7}
     text: dict[str, Any] = {**side, "baseline": "bottom", "dy": -5, "fontSize": 13, "fontWeight": 600}
     halo = labels.mark_text(**text, stroke=palette.background, strokeWidth=4, color=palette.background)
-    return [each.encode(text="name:N") for each in (halo, labels.mark_text(**text, color=palette.ink))]
+    return [each.encode(text=alt.Text("name:N")) for each in (halo, labels.mark_text(**text, color=palette.ink))]
 
 
 def _domain(values: "pd.Series[float]", against: Against) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dashboard import format as fmt
 from dashboard.charts.series import endpoint_label
-from dashboard.charts.style import DOLLARS, row_names, styled
+from dashboard.charts.style import DOLLARS, Drawn, row_names, styled
 from dashboard.theme import Palette
 from db.quality.facts import Compared
 
@@ -36,7 +36,7 @@ def bars(rows: Sequence[Compared]) -> pd.DataFrame:
     )
 
 
-def price_bars(drawn: pd.DataFrame, palette: Palette, mix: str) -> alt.LayerChart:
+def price_bars(drawn: pd.DataFrame, palette: Palette, mix: str) -> Drawn:
     """The chart of `bars`: from zero, with the price at the end of each bar."""
     top = float(drawn["usd"].max()) or 1.0
     x = alt.X(
@@ -55,8 +55,8 @@ def price_bars(drawn: pd.DataFrame, palette: Palette, mix: str) -> alt.LayerChar
     base = alt.Chart(drawn).encode(x=x, y=y)
     bar = base.mark_bar(cornerRadiusEnd=3).encode(
         color=alt.condition("datum.is_cheapest", alt.value(palette.accent), alt.value(palette.faint)),
-        description="told:N",
+        description=alt.Description("told:N"),
         tooltip=alt.Tooltip("told:N", title=" "),
     )
     text = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12, fontWeight=600, color=palette.ink)
-    return styled([bar, text.encode(text="text:N")], palette, ROW_PX * len(drawn))
+    return styled([bar, text.encode(text=alt.Text("text:N"))], palette, ROW_PX * len(drawn))

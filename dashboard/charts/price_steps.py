@@ -7,11 +7,11 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts.series import Frames
-from dashboard.charts.style import DOLLARS, LABEL_GAP_PX, log_ticks, spread, styled
+from dashboard.charts.style import DOLLARS, LABEL_GAP_PX, Drawn, constant, log_ticks, spread, styled
 from dashboard.theme import Palette
 
 
-def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, height: int = 300) -> alt.LayerChart:
+def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, height: int = 300) -> Drawn:
     """The chart; `unit` is what a price is for, such as `1M input tokens`."""
     low, high = _domain(drawn, is_log)
     labels = _labels(drawn.ends, low, high, height, is_log)
@@ -28,7 +28,7 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
         .mark_rect(color=palette.grid, opacity=0.6)
         .encode(
             x=alt.X("start:T", title=None, scale=alt.Scale(type="utc")),
-            x2="end:T",
+            x2=alt.X2("end:T"),
             tooltip=alt.Tooltip("text:N", title=" "),
         )
     )
@@ -39,8 +39,8 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
             x=x,
             y=y,
             color=colour,
-            detail="segment:N",
-            order="order:Q",
+            detail=alt.Detail("segment:N"),
+            order=alt.Order("order:Q"),
             strokeWidth=alt.condition("datum.is_main", alt.value(2.2), alt.value(1.2)),
         )
     )
@@ -52,7 +52,7 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
             y=y,
             color=colour,
             size=alt.condition("datum.is_main", alt.value(38), alt.value(16)),
-            description="told:N",
+            description=alt.Description("told:N"),
             tooltip=[
                 alt.Tooltip("series:N", title="Endpoint"),
                 alt.Tooltip("price:N", title="Price"),
@@ -62,10 +62,13 @@ def price_steps(drawn: Frames, unit: str, palette: Palette, *, is_log: bool, hei
     )
     base = alt.Chart(labels).encode(color=colour)
     lead = base.mark_rule(opacity=0.35, strokeDash=[1, 3], strokeWidth=1.2).encode(
-        x=x, x2=alt.value("width"), y=y, y2="label_usd:Q"
+        x=x, x2=constant(alt.X2Value, "width"), y=y, y2=alt.Y2("label_usd:Q")
     )
     text = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12, fontWeight=600).encode(
-        x=alt.value("width"), y=alt.Y("label_usd:Q"), text="text:N", description="told:N"
+        x=constant(alt.XValue, "width"),
+        y=alt.Y("label_usd:Q"),
+        text=alt.Text("text:N"),
+        description=alt.Description("told:N"),
     )
     bands = [] if drawn.bands.empty else [band]
     return styled([*bands, line, lead, dot, text], palette, height, right=8)

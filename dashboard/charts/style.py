@@ -1,13 +1,19 @@
 """The look that all charts share, and where labels and ticks stand."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import floor, log10
+from typing import Any, TypeVar
 
 import altair as alt
+from altair.utils.schemapi import disable_debug_mode
 
 from dashboard.theme import FONT, Palette
 
+# Else each part of a chart is checked when it is made, once more.
+disable_debug_mode()
+
+T = TypeVar("T")
 LABEL_GAP_PX = 17
 DOLLARS = (
     "datum.value === 0 ? '$0' : datum.value >= 1 && datum.value === floor(datum.value)"
@@ -16,18 +22,39 @@ DOLLARS = (
 )
 
 
-def styled(layers: Sequence[alt.Chart], palette: Palette, height: int, right: int = 16) -> alt.LayerChart:
+class Drawn(alt.LayerChart):
+    """Layers as one chart, for pages that redraw often; each layer has its own data and is used here only.
+
+    A usual `LayerChart` copies its layers over and over, and its `to_dict` checks them against the schema of Vega-Lite:
+    together they take longer than all else that the server does for a page.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        super(alt.LayerChart, self).__init__(**given)
+
+    def to_dict(self, validate: bool = False, **options: Any) -> dict[str, Any]:
+        """The spec; `validate`: refuse what Vega-Lite does not know, as the tests do."""
+        spec: dict[str, Any] = super().to_dict(validate, **options)
+        return spec
+
+
+def styled(layers: Sequence[alt.Chart], palette: Palette, height: int, right: int = 16) -> Drawn:
     """The layers as one chart in the dashboard's look. `height`: of the plot; `right`: room for labels at line ends."""
-    chart: alt.LayerChart = (
-        alt.LayerChart(layer=list(layers))
-        .properties(
-            height=height,
-            padding={"left": 4, "top": 4, "bottom": 4, "right": right},
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        )
-        .configure(font=FONT, background=palette.background)
-        .configure_view(stroke=None)
-        .configure_axis(
+    return Drawn(
+        layer=list(layers),
+        height=height,
+        padding={"left": 4, "top": 4, "bottom": 4, "right": right},
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        config=_look(palette),
+    )
+
+
+def _look(palette: Palette) -> alt.Config:
+    return alt.Config(
+        font=FONT,
+        background=palette.background,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
             labelColor=palette.mute,
             titleColor=palette.mute,
             labelFontSize=12,
@@ -38,11 +65,17 @@ def styled(layers: Sequence[alt.Chart], palette: Palette, height: int, right: in
             tickColor=palette.grid,
             labelPadding=6,
             titleAnchor="start",
-        )
-        .configure_axisY(ticks=False, titleAngle=0, titleAlign="left", titleBaseline="bottom", titleX=0, titleY=-10)
-        .configure_axisX(grid=False, domain=True, domainColor=palette.faint, ticks=True, tickSize=4)
+        ),
+        axisX=alt.AxisConfig(grid=False, domain=True, domainColor=palette.faint, ticks=True, tickSize=4),
+        axisY=alt.AxisConfig(
+            ticks=False, titleAngle=0, titleAlign="left", titleBaseline="bottom", titleX=0, titleY=-10
+        ),
     )
-    return chart
+
+
+def constant(channel: Callable[[float | str], T], value: float | str) -> T:
+    """The same for all marks, such as (alt.XValue, "width"). `alt.value` would search all of altair for its class."""
+    return channel(value)
 
 
 def top_legend(palette: Palette, offset: int = 8) -> alt.Legend:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import altair as alt
 import pandas as pd
 
 from dashboard import format as fmt
-from dashboard.charts.style import row_names, styled, top_legend
+from dashboard.charts.style import Drawn, constant, row_names, styled, top_legend
 from dashboard.theme import DARK, LIGHT, Palette
 from db.probes.facts import Cell, CellClass
 
@@ -67,11 +68,17 @@ def cells(rows: Sequence[Row], until: datetime) -> pd.DataFrame:
 
 
 def _told(label: str, cell: Cell) -> str:
-    when = f"{fmt.instant(cell.start).removesuffix(' UTC')} to {cell.end:%H:%M} UTC"
+    when = _time(cell.start, cell.end)
     if not cell.n:
         return f"{label}, {when}: not probed"
     limited = f", {cell.limited} limited" if cell.limited else ""
     return f"{label}, {when}: {cell.failed} of {fmt.plural(cell.n, 'probe')} failed{limited}"
+
+
+@lru_cache(maxsize=1024)
+def _time(start: datetime, end: datetime) -> str:
+    """Kept, as the cells of all rows begin and end together."""
+    return f"{fmt.instant(start).removesuffix(' UTC')} to {end:%H:%M} UTC"
 
 
 def most_rows(since: datetime, until: datetime, cell_hours: int = 6) -> int:
@@ -80,7 +87,7 @@ def most_rows(since: datetime, until: datetime, cell_hours: int = 6) -> int:
     return max(1, int(MOST_CELLS / columns))
 
 
-def uptime_chart(rows: Sequence[Row], until: datetime, palette: Palette) -> alt.LayerChart:
+def uptime_chart(rows: Sequence[Row], until: datetime, palette: Palette) -> Drawn:
     """The strips of `rows`, which are in the order of the chart."""
     drawn = cells(rows, until)
     there = [each for each in CellClass if (drawn["class"] == each.value).any()]
@@ -105,7 +112,7 @@ def uptime_chart(rows: Sequence[Row], until: datetime, palette: Palette) -> alt.
         .mark_rect(cornerRadius=1.5, stroke=palette.background, strokeWidth=1)
         .encode(
             x=x,
-            x2="end:T",
+            x2=alt.X2("end:T"),
             y=y,
             color=alt.Color(
                 "class:N",
@@ -113,7 +120,7 @@ def uptime_chart(rows: Sequence[Row], until: datetime, palette: Palette) -> alt.
                 scale=alt.Scale(domain=[each.value for each in there], range=[colours[each] for each in there]),
                 legend=top_legend(palette),
             ),
-            description="told:N",
+            description=alt.Description("told:N"),
             tooltip=alt.Tooltip("told:N", title=" "),
         )
     )
@@ -121,9 +128,9 @@ def uptime_chart(rows: Sequence[Row], until: datetime, palette: Palette) -> alt.
     text: dict[str, Any] = {"align": "left", "baseline": "middle", "fontSize": 12.5}
     total = alt.Chart(ends).mark_text(**text, dx=8, fontWeight=600, color=palette.ink)
     count = alt.Chart(ends).mark_text(**text, dx=66, color=palette.mute)
-    at_end = {"x": alt.value("width"), "y": y}
+    at_end = {"x": constant(alt.XValue, "width"), "y": y}
     return styled(
-        [strip, total.encode(**at_end, text="uptime:N"), count.encode(**at_end, text="n:N")],
+        [strip, total.encode(**at_end, text=alt.Text("uptime:N")), count.encode(**at_end, text=alt.Text("n:N"))],
         palette,
         ROW_PX * len(rows),
         right=8,

@@ -1,13 +1,14 @@
 """The parts of a model card that are about money: what is charged, where, and who says otherwise."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from dashboard import format as fmt
 from dashboard import markup
 from dashboard.charts.series import endpoint_label
 from dashboard.markup import Column, Html, Text
 from db import meters
-from db.catalog.facts import Endpoint, Reported
+from db.catalog.facts import Endpoint
 from db.prices.facts import Price, Rate, Step
 from db.prices.modelcard import SOURCE_ORDER, Card, Offered
 from db.prices.rates import base_rate
@@ -76,7 +77,7 @@ def _rate_row(rate: Rate) -> list[Text]:
     ]
 
 
-def endpoints(card: Card) -> Html:
+def endpoints(card: Card, now: datetime) -> Html:
     """Where the model can be had: one line an endpoint, the cheapest input first."""
     groups: dict[Sameness, list[Offered]] = {}
     for offered in card.offered:
@@ -103,7 +104,7 @@ def endpoints(card: Card) -> Html:
         Column("Source"),
         Column("Price since", True),
     ]
-    table = markup.table(columns, [_endpoint_row(group) for group in lines], "Available endpoints")
+    table = markup.table(columns, [_endpoint_row(group, now) for group in lines], "Available endpoints")
     told = "Status, latency and uptime are reported by the source, not measured here."
     return markup.join([title, table, markup.paragraph(told, "small mute")])
 
@@ -114,7 +115,7 @@ def _cheapness(offered: Offered) -> tuple[object, ...]:
     return not is_known, rate.usd if rate is not None and is_known else 0, offered.endpoint.provider
 
 
-def _endpoint_row(group: Sequence[Offered]) -> list[Text]:
+def _endpoint_row(group: Sequence[Offered], now: datetime) -> list[Text]:
     offered = group[0]
     endpoint, price = offered.endpoint, offered.price
     detail = offered.listing.detail if offered.listing else None
@@ -129,8 +130,7 @@ def _endpoint_row(group: Sequence[Offered]) -> list[Text]:
             for meter in (meters.PROMPT, meters.COMPLETION, "input_cache_read", "input_cache_write")
         ),
         status(detail.status if detail else None),
-        _latency(offered.reported),
-        _uptime(offered.reported),
+        *(_with_age(figure, offered.reported_at, now) for figure in (_latency(offered), _uptime(offered))),
         markup.two_lines(fmt.source(endpoint.source), f"also {', '.join(dict.fromkeys(other))}" if other else ""),
         markup.span(fmt.day(price.valid_from), "", fmt.instant(price.valid_from)) if price else _unknown(),
     ]
@@ -165,18 +165,24 @@ def status(code: int | None) -> Html:
     return markup.span(word, "good" if code == 0 else "warn", f"status {code}, reported by the source")
 
 
-def _latency(reported: Reported | None) -> Html:
-    value = dict(reported.latency_ms).get("p50") if reported else None
-    if value is None:
-        return markup.span("no data", "unknown")
-    all_percentiles = ", ".join(f"{name} {figure:,.0f} ms" for name, figure in reported.latency_ms) if reported else ""
-    return markup.span(f"{value:,.0f} ms", "", f"reported by the source: {all_percentiles}")
+def _latency(offered: Offered) -> Html | None:
+    percentiles = dict(offered.reported.latency_ms) if offered.reported else {}
+    if (value := percentiles.get("p50")) is None:
+        return None
+    told = ", ".join(f"{name} {figure:,.0f} ms" for name, figure in percentiles.items())
+    return markup.span(f"{value:,.0f} ms", "", f"reported by the source: {told}")
 
 
-def _uptime(reported: Reported | None) -> Html:
-    if reported is None or reported.uptime_1d is None:
+def _uptime(offered: Offered) -> Html | None:
+    if offered.reported is None or offered.reported.uptime_1d is None:
+        return None
+    return markup.span(f"{offered.reported.uptime_1d:.2f}%", "", "reported by the source, over one day")
+
+
+def _with_age(figure: Html | None, at: datetime | None, now: datetime) -> Html:
+    if figure is None:
         return markup.span("no data", "unknown")
-    return markup.span(f"{reported.uptime_1d:.2f}%", "", "reported by the source, over one day")
+    return markup.two_lines(figure, markup.span(fmt.ago(at, now), "", f"reported: {fmt.instant(at)}") if at else "")
 
 
 def disagreements(card: Card) -> Html:

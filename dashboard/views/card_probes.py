@@ -1,7 +1,7 @@
 """The part of a model card that probes measured: speed and reliability, each rated among all that was measured."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import streamlit as st
 
@@ -33,7 +33,7 @@ def draw(reader: Reader, card: Card, asof: date | None) -> frozenset[str]:
         st.html(markup.paragraph(compare))
         return frozenset()
     st.html(markup.heading("Speed and reliability", f"measured here, {WINDOW.days} days"))
-    entries = _entries(measured, list(cohort.values()), names)
+    entries = _entries(measured, list(cohort.values()), names, reader.shown(asof))
     if entries:
         st.html(markup.cards(entries.values()))
     st.html(markup.paragraph(compare))
@@ -47,7 +47,7 @@ def _link(card: Card, asof: date | None) -> dict[str, str | None]:
 
 
 def _entries(
-    measured: Mapping[str, Summary], cohort: Sequence[Summary], names: Mapping[str, str]
+    measured: Mapping[str, Summary], cohort: Sequence[Summary], names: Mapping[str, str], now: datetime
 ) -> dict[str, tuple[Text, Text, Text, Text]]:
     """Label -> the card of one figure, of those that were measured."""
     kinds: tuple[tuple[str, Figure, str, str, bool], ...] = (
@@ -71,6 +71,8 @@ def _entries(
             if rating
             else f"no rating: only {fmt.plural(len(among), 'endpoint')} measured, {LEAST} are needed"
         )
+        if newest := measured[best].newest:
+            told.append(f"newest probe {fmt.ago(newest, now)}")
         if len(values) > 1:
             told.append(f"at worst {shape.format(values[worst])} ({names[worst]})")
         number, _, unit = shape.format(values[best]).partition(" ")

@@ -65,7 +65,7 @@ def _draw(reader: Reader, card: Card, asof: date | None) -> None:
     with right:
         st.html(card_facts.description(card))
         st.html(card_facts.specifications(card))
-    st.html(card_prices.endpoints(card))
+    st.html(card_prices.endpoints(card, reader.shown(asof)))
     st.html(card_prices.disagreements(card))
     st.html(card_facts.not_yet(card, card_probes.draw(reader, card, asof)))
     st.html(card_facts.benchmarks(card))

@@ -30,7 +30,7 @@ def page() -> None:
     )
     st.html(freshness(reader))
     days, source, direction = _filters(reader)
-    until = min(data.end_of(asof) or reader.now, reader.now)
+    until = reader.shown(asof)
     since = until - timedelta(days=days)
     moves = [move for move in data.moves(reader, since, until) if _wanted(move, source, direction)]
     arrivals = [a for a in data.arrivals(reader, since, until) if source in (None, a.source)]

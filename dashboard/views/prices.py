@@ -59,7 +59,7 @@ def page() -> None:
 
 
 def _suggestions(reader: Reader, asof: date | None) -> Html:
-    until = min(data.end_of(asof) or reader.now, reader.now)
+    until = reader.shown(asof)
     moved = Counter(move.endpoint.model for move in data.moves(reader, until - timedelta(days=365), until))
     links = [markup.link(model, "prices", controls.keep_asof(asof, models=model)) for model, _ in moved.most_common(5)]
     told = Html("<b>Choose one or more models above.</b>")

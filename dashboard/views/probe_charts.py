@@ -12,6 +12,7 @@ from dashboard.charts.series import endpoint_label
 from dashboard.data import Reader
 from dashboard.data_probes import Seen, Strip
 from dashboard.markup import Html
+from dashboard.theme import Palette
 from db.probes.facts import Hour
 from db.quality.facts import Compared
 
@@ -54,7 +55,13 @@ def nothing(model: str) -> Html:
 
 def strip(found: Sequence[Strip], names: dict[str, str], seen: Seen, *, first: bool = False) -> None:
     """The uptime strip, the most reliable target first."""
-    ordered = sorted(found, key=lambda each: (*_reliability(each), names[each.target]))
+    _strip(names, seen, controls.colours(), first, found)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _strip(names: dict[str, str], seen: Seen, palette: Palette, first: bool, _found: Sequence[Strip]) -> None:
+    """Drawn once for a state of the probes, then shown again as it was: it is by far the largest chart of a page."""
+    ordered = sorted(_found, key=lambda each: (*_reliability(each), names[each.target]))
     shown = ordered[: uptime.most_rows(seen.until - STRIP, seen.until)]
     rows = [uptime.Row(_label(each, names), each.cells, each.uptime, each.n) for each in shown]
     title = _conclusion(ordered, names)
@@ -63,7 +70,7 @@ def strip(found: Sequence[Strip], names: dict[str, str], seen: Seen, *, first: b
     if len(shown) < len(ordered):
         below += f" · {fmt.count(len(ordered) - len(shown))} less reliable ones left out"
     st.html(markup.chart_title(title, below))
-    st.altair_chart(uptime.uptime_chart(rows, seen.until, controls.colours()), theme=None, width="stretch", alt=title)
+    st.altair_chart(uptime.uptime_chart(rows, seen.until, palette), theme=None, width="stretch", alt=title)
 
 
 def _reliability(each: Strip) -> tuple[bool, bool, float]:

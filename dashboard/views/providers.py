@@ -168,13 +168,13 @@ def _prices(reader: Reader, asked: Asked) -> None:
     except RatecardError as error:
         st.html(markup.problem(str(error)))
         return
-    now = min(data.end_of(asked.asof) or reader.now, reader.now)
+    now = reader.shown(asked.asof)
     st.html(provider_table.table(rows, str(mix), now))
     left, right = st.columns([4, 3], gap="large")
     with left:
         _chart(rows, asked.model, str(mix))
     with right:
-        switch_card.draw(rows, str(mix))
+        switch_card.draw(rows, str(mix), now)
 
 
 @st.fragment

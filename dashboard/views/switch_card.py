@@ -1,6 +1,7 @@
 """What moving from one endpoint to another changes, and where to go when the one in use fails."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import streamlit as st
@@ -9,7 +10,7 @@ from dashboard import format as fmt
 from dashboard import markup
 from dashboard.charts.series import endpoint_label
 from dashboard.markup import Column, Html, Text
-from dashboard.views.provider_table import lacks
+from dashboard.views.provider_table import figure, lacks
 from db.quality.compare import switch
 from db.quality.facts import Compared, Measure, Switch
 from db.quality.failover import Failover, failover
@@ -19,7 +20,7 @@ USUAL_TOKENS = 1_000_000
 
 
 @st.fragment
-def draw(rows: Sequence[Compared], mix: str) -> None:
+def draw(rows: Sequence[Compared], mix: str, now: datetime) -> None:
     """The two endpoints to choose, what changes between them, and the failover of the first."""
     if len(rows) < 2:
         st.html(markup.heading("Switch", first=True))
@@ -32,7 +33,7 @@ def draw(rows: Sequence[Compared], mix: str) -> None:
     with st.container(horizontal=True):
         used = _choose("You use", "from", labels, base)
         other = _choose("Instead of it", "to", labels, usual)
-    st.html(card(switch(used, other)))
+    st.html(card(switch(used, other), now))
     _failover(rows, used, labels)
 
 
@@ -55,16 +56,16 @@ def _choose(label: str, key: str, labels: dict[str, Compared], usual: Compared) 
     return labels.get(chosen or "", usual)
 
 
-def card(change: Switch) -> Html:
+def card(change: Switch, now: datetime) -> Html:
     """What changes, one line each; what is not known on one of the two sides is said."""
     before, after = change.before, change.after
     rows: list[list[Text]] = [
         ["Price, $ per 1M", _usd(before), _usd(after), _price(change)],
-        ["First token", _value(before.ttft_ms, "{:,.0f} ms"), _value(after.ttft_ms, "{:,.0f} ms"),
+        ["First token", figure(before.ttft_ms, "{:,.0f} ms", now), figure(after.ttft_ms, "{:,.0f} ms", now),
          _moved(change.ttft_ms, "{:,.0f} ms", is_high_good=False, of=(before.ttft_ms, after.ttft_ms))],
-        ["Speed", _value(before.tokens_per_s, "{:,.1f} t/s"), _value(after.tokens_per_s, "{:,.1f} t/s"),
+        ["Speed", figure(before.tokens_per_s, "{:,.1f} t/s", now), figure(after.tokens_per_s, "{:,.1f} t/s", now),
          _moved(change.tokens_per_s, "{:,.1f} t/s", is_high_good=True, of=(before.tokens_per_s, after.tokens_per_s))],
-        ["Uptime", _value(before.uptime_percent, "{:.2f}%"), _value(after.uptime_percent, "{:.2f}%"),
+        ["Uptime", figure(before.uptime_percent, "{:.2f}%", now), figure(after.uptime_percent, "{:.2f}%", now),
          _moved(change.uptime_points, "{:.2f} points", is_high_good=True,
                 of=(before.uptime_percent, after.uptime_percent))],
         ["Context, tokens", _count(before.context), _count(after.context),
@@ -93,14 +94,6 @@ def _usd(row: Compared) -> Html:
     if row.effective is None:
         return _unknown()
     return Html(fmt.money(row.effective.usd_per_mtok) if row.effective.usd_per_mtok else fmt.FREE)
-
-
-def _value(measure: Measure | None, shape: str) -> Html:
-    if measure is None:
-        return markup.span("no data", "unknown")
-    n = f", n {fmt.count(measure.n)}" if measure.n is not None else ""
-    below = (markup.span(text, "sub") for text in (f"{measure.origin}{n}", measure.window))
-    return markup.join([shape.format(measure.value), *below])
 
 
 def _count(number: int | None) -> Html:

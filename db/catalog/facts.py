@@ -66,6 +66,11 @@ class Detail:
     def text(self) -> str:
         return json_text(self.to_json())
 
+    @cached_property
+    def digest(self) -> str:
+        """The content address."""
+        return digest(self.text)
+
 
 @cache
 def _names() -> tuple[str, ...]:

@@ -214,6 +214,11 @@ def native_of(source: str, provider: str, model: str, detail: Detail) -> Native:
     return Native(source, provider, model, detail.hugging_face_id, detail.permaslug, detail.quantization)
 
 
+def models_for(connection: Connection, source: str) -> Known:
+    """The index by which new endpoints of `source` are told; the reference names its own."""
+    return known((), aliases(connection)) if source == REFERENCE else known_models(connection)
+
+
 def known_models(connection: Connection) -> Known:
     """The index that names models."""
     reference = (native for _, native in natives(connection, REFERENCE))

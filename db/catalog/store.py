@@ -8,23 +8,22 @@ from sqlalchemy import Connection, and_, bindparam, delete, insert, select, upda
 
 from db.catalog import read
 from db.catalog.facts import Identity, Native, Reported
-from db.catalog.identity import REFERENCE, identify, known
+from db.catalog.identity import Known, identify
 from db.catalog.tables import AbsenceRow, AliasRow, ContentRow, EndpointRow, ReportedRow
 from db.versions import add_values, table_of
 
 _ENDPOINT = table_of(EndpointRow)
 
 
-def add_endpoints(connection: Connection, source: str, rows: Iterable[tuple[Native, Mapping[str, str]]]) -> None:
-    """Register endpoints; each row is what identity needs, and the columns that never change."""
-    rows = list(rows)
-    if not rows:
-        return
-    index = known((), read.aliases(connection)) if source == REFERENCE else read.known_models(connection)
-    connection.execute(
-        insert(_ENDPOINT),
-        [{"source": source, **columns, **_identity(identify(native, index))} for native, columns in rows],
+def add_endpoints(
+    connection: Connection, rows: Iterable[tuple[Native, Mapping[str, str]]], index: Known
+) -> dict[str, int]:
+    """Register endpoints, each by what identity needs and the columns that never change; key -> id."""
+    added = connection.execute(
+        insert(_ENDPOINT).returning(_ENDPOINT.c.key, _ENDPOINT.c.id),
+        [{"source": native.source, **columns, **_identity(identify(native, index))} for native, columns in rows],
     )
+    return {row.key: row.id for row in added}
 
 
 def relink(connection: Connection) -> int:

@@ -3,8 +3,11 @@
 from sqlmodel import SQLModel
 
 import db.catalog.tables
+import db.plans.alert_tables
+import db.plans.tables
 import db.polls.tables
 import db.prices.tables
-import db.probes.tables  # noqa: F401
+import db.probes.tables
+import db.usage.tables  # noqa: F401
 
 metadata = SQLModel.metadata

@@ -75,7 +75,7 @@ class Offer:
     def digests(self) -> tuple[str, str, str]:
         """Content addresses of price, detail and benchmarks; empty where there are no benchmarks."""
         benchmarks = digest(self.benchmarks_text) if self.benchmarks else ""
-        return rates_digest(self.rates), digest(self.detail.text), benchmarks
+        return rates_digest(self.rates), self.detail.digest, benchmarks
 
     @cached_property
     def fingerprint(self) -> str:
@@ -113,7 +113,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One version of an endpoint's price: all rates that its source quoted over [valid_from, valid_to)."""
+    """One version of an endpoint's price: all rates that its source quoted over [valid_from, valid_to).
+
+    `id`: its row in the ledger.
+    """
 
     endpoint: Endpoint
     rates: Rates
@@ -121,6 +124,7 @@ class Price:
     valid_to: datetime | None
     recorded_at: datetime
     suspect: bool
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from db.catalog import store as catalog
 from db.polls import read as polls_read
 from db.polls import store as polls
 from db.polls.facts import Poll, Status
-from db.prices import store
+from db.prices import store, tracks
 from db.prices.facts import Offer, Rates, Snapshot
 from db.prices.ledger import TRACKS, Record, Witness, classify, observations, refold
 from db.timeline import Edit
@@ -75,7 +75,7 @@ def record_late(connection: Connection, arrived: Sequence[tuple[Poll, Snapshot]]
         absences |= {(endpoint_id, at): False for at in record.absences | set(new.blips)}
         if new.absent_since is not None:
             absences[endpoint_id, new.absent_since] = True
-    store.write_edits(connection, arrived[-1][0].recorded_at, edits, values)
+    tracks.write_edits(connection, arrived[-1][0].recorded_at, edits, values)
     catalog.note_absences(connection, absences)
     for other in moved:
         polls.reclassify(connection, other)
@@ -94,17 +94,18 @@ def _register(connection: Connection, source: str, arrived: Sequence[tuple[Poll,
         for offer in snapshot.offers:
             if offer.key not in known:
                 first.setdefault(offer.key, offer)
-    store.register(connection, source, list(first.values()), {})
+    if first:
+        store.register(connection, source, first.values(), catalog_read.models_for(connection, source))
 
 
-def _values(snapshots: Iterable[Snapshot]) -> tuple[dict[str, Rates], dict[str, store.Values]]:
+def _values(snapshots: Iterable[Snapshot]) -> tuple[dict[str, Rates], tracks.Values]:
     """What the snapshots say, by digest."""
     rates: dict[str, Rates] = {}
-    values: dict[str, store.Values] = {track: {} for track in TRACKS}
+    values: tracks.Values = {track: {} for track in TRACKS}
     for snapshot in snapshots:
         for offer in snapshot.offers:
             rates[offer.digests[0]] = offer.rates
-            store.keep(values, offer)
+            tracks.keep(values, offer)
     return rates, values
 
 
@@ -121,7 +122,7 @@ def _counted(late: list[Poll], edits: Mapping[str, Sequence[Edit]]) -> list[Poll
 
 
 def _read(connection: Connection, source: str) -> _Stored:
-    versions = {track: store.load_versions(connection, track, source) for track in TRACKS}
+    versions = {track: tracks.load_versions(connection, track, source) for track in TRACKS}
     absences = catalog_read.absences(connection, source)
     records = {
         e.key: (

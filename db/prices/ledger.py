@@ -29,16 +29,12 @@ class Head:
     tracks: dict[str, Version[str]] = field(default_factory=dict)
     absent_since: datetime | None = None
     settled: Seen | None = None
-    """What is in force, where no doubt waits for a further poll: seeing the same again changes nothing."""
+    """What is in force, where no doubt waits for a further poll: seeing the same again changes nothing. Where the
+    endpoint is open and this is None, an absence or a suspect jump waits for a second poll."""
 
     @property
     def is_open(self) -> bool:
         return "price" in self.tracks and self.tracks["price"].valid_to is None
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether an absence or a suspect jump waits for a second poll."""
-        return self.is_open and self.settled is None
 
     def settle(self) -> None:
         """Work out `settled` after a change."""
@@ -66,7 +62,7 @@ def see(head: Head, at: datetime, seen: Seen, jump: Jump[str]) -> dict[str, Edit
             edits[track] = Edit(head.endpoint_id, (last,), (closed,))
             continue
         new = observe(last, at, value, jump if track == "price" else never)
-        if new == last:
+        if new is last:
             continue
         before = (last,) if last is not None and is_open else ()
         confirmed = last is not None and new.valid_from == last.valid_from
@@ -91,15 +87,15 @@ def miss(head: Head, at: datetime) -> dict[str, Edit]:
     return edits
 
 
-def absent(heads: Mapping[str, Head], snapshot: Snapshot) -> Iterator[Head]:
-    """The endpoints that a complete poll would have seen and did not."""
+def absent(listed: Mapping[str, Head], snapshot: Snapshot) -> list[str]:
+    """The keys of those endpoints that a complete poll would have seen and did not."""
     seen = {offer.key for offer in snapshot.offers}
     unknown = {(r.part, r.item) for r in snapshot.rejections}
-    for key, head in heads.items():
-        if key in seen or head.part not in snapshot.parts or not head.is_open:
-            continue
-        if (head.part, key) not in unknown and (head.part, head.scope) not in unknown:
-            yield head
+
+    def is_absent(key: str, head: Head) -> bool:
+        return head.part in snapshot.parts and not {(head.part, key), (head.part, head.scope)} & unknown
+
+    return [key for key, head in listed.items() if key not in seen and is_absent(key, head)]
 
 
 def classify(polls: Sequence[Poll]) -> list[bool]:

@@ -52,6 +52,36 @@ def rates_of(connection: Connection, endpoint_id: int, at: datetime | None = Non
     return found[0].rates if found else ()
 
 
+def of_endpoints(
+    connection: Connection, endpoint_ids: Sequence[int], known_at: datetime | None = None
+) -> dict[int, list[Price]]:
+    """Endpoint id -> every version of its price, oldest first, as known at `known_at` (None: now)."""
+    found: dict[int, list[Price]] = {}
+    for start in range(0, len(endpoint_ids), 900):
+        chunk = endpoint_ids[start : start + 900]
+        for price in _prices(connection, and_(ENDPOINT.c.id.in_(chunk), believed(_PRICE, known_at))):
+            found.setdefault(price.endpoint.id, []).append(price)
+    return found
+
+
+def rates_of_rows(connection: Connection, price_ids: Iterable[int]) -> dict[int, Rates]:
+    """Ledger row -> the rates it quotes; superseded rows too."""
+    ids = sorted(set(price_ids))
+    values: dict[int, int] = {}
+    for start in range(0, len(ids), 900):
+        query = select(_PRICE.c.id, _PRICE.c.value_id).where(_PRICE.c.id.in_(ids[start : start + 900]))
+        values.update((row.id, row.value_id) for row in connection.execute(query))
+    rates = _rates(connection, set(values.values()))
+    return {price_id: rates.get(value_id, ()) for price_id, value_id in values.items()}
+
+
+def all_conditions(connection: Connection) -> list[Rates]:
+    """Every condition that some rate has ever had, each as a quote of its own."""
+    conditions = (_RATE.c.min_prompt_tokens, _RATE.c.utc_start, _RATE.c.utc_end)
+    query = select(*conditions).distinct()
+    return [(Rate("", None, *row),) for row in connection.execute(query)]
+
+
 def history(
     connection: Connection,
     model: str | None = None,
@@ -94,6 +124,7 @@ def around_changes(
 
 def _prices(connection: Connection, wanted: ColumnElement[bool], until: datetime | None = None) -> list[Price]:
     columns = (
+        _PRICE.c.id.label("price_id"),
         _PRICE.c.value_id,
         _PRICE.c.valid_from,
         _PRICE.c.valid_to,
@@ -119,6 +150,7 @@ def _prices(connection: Connection, wanted: ColumnElement[bool], until: datetime
             row.valid_to,
             row.recorded_at,
             bool(row.suspect),
+            row.price_id,
         )
         for row in rows
     ]

@@ -1,66 +1,64 @@
 """Writing the ledger: what polls saw, folded and written in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from db.catalog import read as catalog_read
 from db.catalog import store as catalog
-from db.catalog.tables import BenchmarkRow, ContentRow, DetailRow, EndpointRow
+from db.catalog.identity import Known
+from db.catalog.tables import EndpointRow
 from db.polls import read as polls_read
 from db.polls import store as polls
 from db.polls.facts import Poll, Rejection, Status
 from db.polls.gaps import is_short
-from db.prices import read
+from db.prices import read, tracks
 from db.prices.facts import Offer, Rates, Snapshot
 from db.prices.ledger import TRACKS, Head, absent, miss, see
 from db.prices.rates import is_jump
-from db.prices.tables import PriceRow, QuoteRow, RateRow
-from db.timeline import Edit, Jump, Version
-from db.versions import add_values, load, table_of, value_ids, write
+from db.timeline import Edit, Jump
+from db.versions import table_of
 
-_VERSIONS = {
-    "price": (table_of(PriceRow), table_of(QuoteRow)),
-    "detail": (table_of(DetailRow), table_of(ContentRow)),
-    "benchmark": (table_of(BenchmarkRow), table_of(ContentRow)),
-}
 _ENDPOINT = table_of(EndpointRow)
-
-Values = dict[str, Offer]
-"""Digest -> an offer that holds the value, for one track."""
 
 
 @dataclass
 class Book:
     """Where every endpoint of a source stands, kept by a writer from one transaction to the next.
 
-    Good while `after` is the newest poll of the source and the last that was added; read anew otherwise. `quotes` maps
-    digests to rates.
+    Good while `after` is the newest poll of the source and the last that was added; read anew otherwise. `listed`
+    are those of the `heads` that are there still; `quotes` maps digests to rates.
     """
 
     after: Poll | None = None
     heads: dict[str, Head] = field(default_factory=dict)
+    listed: dict[str, Head] = field(default_factory=dict)
     quotes: dict[str, Rates] = field(default_factory=dict)
 
 
 def record(connection: Connection, poll: Poll, snapshot: Snapshot, book: Book) -> Poll | None:
     """Fold one poll into the ledger. The poll as stored, or None where it was stored before."""
-    recorder = Recorder(connection, poll.source, book)
+    if polls_read.exists(connection, poll.source, poll.observed_at):
+        return None
+    recorder = Recorder(connection, poll.source, book, ())
     recorder.add(poll, snapshot)
-    return next(iter(recorder.flush()), None)
+    return recorder.flush()[0]
 
 
 class Recorder:
     """Folds polls of one source into the ledger, within one transaction. Nothing counts before `flush`.
 
     What was believed between two polls of one transaction was never to be seen by anyone, so it leaves no rows.
+    `known`: when the polls were that are stored already, failed ones too.
     """
 
-    def __init__(self, connection: Connection, source: str, book: Book) -> None:
+    def __init__(self, connection: Connection, source: str, book: Book, known: Iterable[datetime]) -> None:
         self.connection = connection
         self.source = source
+        self.known = set(known)
         self.book = book
         self.newest = polls_read.newest(connection, source)
         # A late poll of another writer may have changed what lies before the newest one.
@@ -71,10 +69,15 @@ class Recorder:
         self.late: list[tuple[Poll, Snapshot]] = []
         self._forget()
 
+    @cached_property
+    def index(self) -> Known:
+        """By which new endpoints are told: what it is made of is not written in this transaction."""
+        return catalog_read.models_for(self.connection, self.source)
+
     def _forget(self) -> None:
         self.polls: list[tuple[Poll, tuple[Rejection, ...]]] = []
         self.edits: dict[str, dict[int, Edit]] = {track: {} for track in TRACKS}
-        self.values: dict[str, Values] = {track: {} for track in TRACKS}
+        self.values: tracks.Values = {track: {} for track in TRACKS}
         self.absences: dict[tuple[int, datetime], bool] = {}
 
     def add(self, poll: Poll, snapshot: Snapshot) -> bool:
@@ -82,8 +85,9 @@ class Recorder:
 
         `poll` brings source, instants, body digest and duration; the rest is found out here.
         """
-        if self._is_known(poll.observed_at):
+        if poll.observed_at in self.known:
             return False
+        self.known.add(poll.observed_at)
         poll = replace(
             poll,
             parts=snapshot.parts,
@@ -100,11 +104,6 @@ class Recorder:
             self._add_newer(poll, snapshot)
         return True
 
-    def _is_known(self, at: datetime) -> bool:
-        waiting = (poll.observed_at for poll, _ in (*self.polls, *self.late))
-        # A failed poll may be newer than the newest that was answered.
-        return at in waiting or polls_read.exists(self.connection, self.source, at)
-
     def _add_newer(self, poll: Poll, snapshot: Snapshot) -> None:
         newest = self.newest.poll
         poll = judged(poll, snapshot, is_short(snapshot.items, self.newest.complete_items))
@@ -114,7 +113,7 @@ class Recorder:
                 _open(self.connection, self.source, self.book)
                 self.is_current = True
             poll = replace(poll, changed=self._fold(poll, snapshot))
-            poll = replace(poll, unsettled=sum(head.is_doubtful for head in self.book.heads.values()))
+            poll = replace(poll, unsettled=sum(head.settled is None for head in self.book.listed.values()))
         _report(self.connection, poll, snapshot)
         self.polls.append((poll, snapshot.rejections))
         items = poll.items if poll.complete else self.newest.complete_items
@@ -130,7 +129,7 @@ class Recorder:
         if not self.polls:
             return
         edits = {track: list(of_track.values()) for track, of_track in self.edits.items()}
-        write_edits(self.connection, self.polls[-1][0].recorded_at, edits, self.values)
+        tracks.write_edits(self.connection, self.polls[-1][0].recorded_at, edits, self.values)
         catalog.note_absences(self.connection, self.absences)
         ids = polls.add(self.connection, self.polls)
         self.stored += (replace(poll, id=poll_id) for poll_id, (poll, _) in zip(ids, self.polls, strict=True))
@@ -150,24 +149,28 @@ class Recorder:
 
     def _fold(self, poll: Poll, snapshot: Snapshot) -> int:
         """Turn the book to what the poll saw; how many versions began or ended."""
-        heads, at = self.book.heads, poll.observed_at
-        register(self.connection, self.source, [o for o in snapshot.offers if o.key not in heads], heads)
+        heads, listed, at = self.book.heads, self.book.listed, poll.observed_at
+        if new := [offer for offer in snapshot.offers if offer.key not in heads]:
+            heads |= register(self.connection, self.source, new, self.index)
         jump = jump_rule(self.connection, self.book.quotes)
         changed = 0
         for offer in snapshot.offers:
             head = heads[offer.key]
             if head.settled == offer.digests:
                 continue
-            keep(self.values, offer)
+            tracks.keep(self.values, offer)
             self.book.quotes[offer.digests[0]] = offer.rates
             if head.absent_since is not None:
                 self.absences[head.endpoint_id, head.absent_since] = False
             changed += self._edit(see(head, at, offer.digests, jump))
-        if poll.complete:
-            for head in absent(heads, snapshot):
-                since = head.absent_since or at
-                changed += self._edit(miss(head, at))
-                self.absences[head.endpoint_id, since] = head.absent_since is not None
+            listed[offer.key] = head
+        for key in absent(listed, snapshot) if poll.complete else ():
+            head = listed[key]
+            since = head.absent_since or at
+            changed += self._edit(miss(head, at))
+            self.absences[head.endpoint_id, since] = head.absent_since is not None
+            if not head.is_open:
+                del listed[key]
         return changed
 
     def _edit(self, edits: Mapping[str, Edit]) -> int:
@@ -204,34 +207,24 @@ def _open(connection: Connection, source: str, book: Book) -> None:
     book.heads = {row.key: Head(row.id, row.part, row.scope) for row in rows}
     by_id = {head.endpoint_id: head for head in book.heads.values()}
     for track in TRACKS:
-        for endpoint_id, versions in load_versions(connection, track, source).items():
+        for endpoint_id, versions in tracks.load_versions(connection, track, source).items():
             by_id[endpoint_id].tracks[track] = versions[-1]
     for endpoint_id, instants in catalog_read.absences(connection, source, pending_only=True).items():
         by_id[endpoint_id].absent_since = max(instants)
     for head in by_id.values():
         head.settle()
+    book.listed = {key: head for key, head in book.heads.items() if head.is_open}
 
 
-def load_versions(connection: Connection, track: str, source: str) -> dict[int, tuple[Version[str], ...]]:
-    """Endpoint id -> the versions of one track, for a whole source."""
-    table, values = _VERSIONS[track]
-    mine = select(_ENDPOINT.c.id).where(_ENDPOINT.c.source == source)
-    return load(connection, table, values, table.c.endpoint_id.in_(mine))
-
-
-def register(connection: Connection, source: str, offers: list[Offer], heads: dict[str, Head]) -> None:
-    """Add endpoints that were never seen before."""
-    if not offers:
-        return
+def register(connection: Connection, source: str, offers: Iterable[Offer], index: Known) -> dict[str, Head]:
+    """Add endpoints that were never seen before; where each stands, by key."""
     rows = []
     for offer in offers:
         native = catalog_read.native_of(source, offer.provider, offer.native_model, offer.detail)
         names = ("part", "scope", "key", "provider", "provider_name", "native_model")
         rows.append((native, {name: getattr(offer, name) for name in names}))
-    catalog.add_endpoints(connection, source, rows)
-    ids = catalog.endpoint_ids(connection, source, (offer.key for offer in offers))
-    for offer in offers:
-        heads[offer.key] = Head(ids[offer.key], offer.part, offer.scope)
+    ids = catalog.add_endpoints(connection, rows, index)
+    return {offer.key: Head(ids[offer.key], offer.part, offer.scope) for offer in offers}
 
 
 def jump_rule(connection: Connection, quotes: dict[str, Rates]) -> Jump[str]:
@@ -243,53 +236,6 @@ def jump_rule(connection: Connection, quotes: dict[str, Rates]) -> Jump[str]:
         return quotes[digest]
 
     return lambda old, new: is_jump(rates(old), rates(new))
-
-
-def keep(values: dict[str, Values], offer: Offer) -> None:
-    """Remember the values of an offer by their digests."""
-    for track, digest in zip(TRACKS, offer.digests, strict=True):
-        values[track][digest] = offer
-
-
-def write_edits(
-    connection: Connection, now: datetime, edits: Mapping[str, list[Edit]], values: Mapping[str, Values]
-) -> None:
-    """Write versions, and first the values that they name."""
-    for track in TRACKS:
-        if not edits[track]:
-            continue
-        table, stored = _VERSIONS[track]
-        needed = {version.value for edit in edits[track] for version in edit.new()}
-        ids = value_ids(connection, stored, needed)
-        offers = {digest: values[track][digest] for digest in needed if digest not in ids}
-        if track == "price":
-            ids |= _add_quotes(connection, {digest: offer.rates for digest, offer in offers.items()})
-        elif track == "detail":
-            ids |= catalog.add_contents(connection, {digest: offer.detail.text for digest, offer in offers.items()})
-        else:
-            texts = {digest: offer.benchmarks_text for digest, offer in offers.items()}
-            ids |= catalog.add_contents(connection, texts)
-        write(connection, table, edits[track], ids, now)
-
-
-def _add_quotes(connection: Connection, quotes: Mapping[str, Rates]) -> dict[str, int]:
-    ids = add_values(connection, table_of(QuoteRow), [{"digest": digest} for digest in quotes])
-    rows = [
-        {
-            "quote_id": ids[digest],
-            "position": position,
-            "meter": rate.meter,
-            "usd": rate.usd,
-            "min_prompt_tokens": rate.min_prompt_tokens,
-            "utc_start": rate.utc_start,
-            "utc_end": rate.utc_end,
-        }
-        for digest, rates in quotes.items()
-        for position, rate in enumerate(rates)
-    ]
-    if rows:
-        connection.execute(insert(RateRow), rows)
-    return ids
 
 
 def _report(connection: Connection, poll: Poll, snapshot: Snapshot) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from db.catalog.facts import Endpoint
+from db.prices.facts import Rates
 
 
 class Origin(StrEnum):
@@ -74,6 +75,7 @@ class Compared:
     priced_since: datetime | None
     status: int | None = None
     dominated_by: str | None = None
+    rates: Rates = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ def _row(
         lost_parameters=None,
         priced_since=price.valid_from if price is not None else None,
         status=listing.detail.status,
+        rates=price.rates if price is not None else (),
     )
 
 

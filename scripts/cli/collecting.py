@@ -143,7 +143,7 @@ def report(result: "Replayed") -> None:
 @contextmanager
 def replay_bar(total: int | None) -> Iterator[Any]:
     """A progress bar that counts polls and shows their dates."""
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("Replaying", total=total, unit="polls")
 
         def advance(each: "Recorded") -> None:
@@ -156,7 +156,7 @@ def replay_bar(total: int | None) -> Iterator[Any]:
 @contextmanager
 def bar(title: str, unit: str) -> Iterator[Any]:
     """A progress bar whose total grows as work is found: `advance(done, more)`."""
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task(title, total=0, unit=unit)
 
         def advance(done: int, more: int) -> None:
@@ -165,7 +165,8 @@ def bar(title: str, unit: str) -> Iterator[Any]:
         yield advance
 
 
-def _progress() -> Any:
+def progress_bar() -> Any:
+    """A progress bar on standard error; none where nobody watches."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -146,11 +146,11 @@ def _csv(found: Sequence[Row], columns: Mapping[str, str]) -> str:
     writer.writeheader()
     for row in found:
         flat = {k: json.dumps(plain(v)) if isinstance(v, dict | list | tuple) else plain(v) for k, v in row.items()}
-        writer.writerow({k: _inert(v) for k, v in flat.items()})
+        writer.writerow({k: inert(v) for k, v in flat.items()})
     return stream.getvalue()
 
 
-def _inert(value: Any) -> Any:
+def inert(value: Any) -> Any:
     """A spreadsheet runs a cell that begins like a formula; third-party text must not."""
     if isinstance(value, bool):
         return str(value).lower()

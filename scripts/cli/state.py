@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def status(format_: output.FormatOption = None) -> None:
     with read_only() as connection:
         found = [_source(connection, source, now) for source in wanted]
         found += _probing(connection, settings, now)
+        found += _alerting(connection, settings, now)
     if output.chosen(format_) is output.Format.table:
         found = [row | {"age": age(row["age_s"])} for row in found]
     columns = {
@@ -110,6 +112,44 @@ def _probing(connection: Any, settings: Any, now: datetime) -> list[dict[str, An
             "budget_usd": left.budget_usd,
             "budget_left_usd": left.left_usd,
             "note": note,
+        }
+    ]
+
+
+def _alerting(connection: Any, settings: Any, now: datetime) -> list[dict[str, Any]]:
+    """One row for the alerts, where a channel is set up or ever was."""
+    from collector.jobs.alert import address
+    from collector.notify import service
+    from db.plans import alert_read
+
+    stored = alert_read.channels(connection)
+    channels = settings.alerts.channels
+    if not channels and not stored:
+        return []
+    kinds, problems = [], []
+    for name, channel in channels.items():
+        try:
+            kinds.append(f"{name} ({service(address(name, channel))})")
+        except RatecardError as error:
+            problems.append(str(error))
+    for name, each in stored.items():
+        if each.given_up:
+            problems.append(f"{each.given_up} messages to {name} are given up: the channel {each.error}.")
+        elif each.error:
+            problems.append(f"The channel {name} {each.error}; {each.waiting} alerts wait.")
+        elif each.waiting and name not in channels:
+            problems.append(f"{each.waiting} alerts wait for {name}, which is not set up any more.")
+    last = max((each.last_sent_at for each in stored.values() if each.last_sent_at), default=None)
+    return [
+        {
+            "source": "alerts",
+            "state": "failing" if problems else "fresh",
+            "last_success": last,
+            "age_s": round((now - last).total_seconds()) if last else None,
+            "interval_s": settings.alerts.every_minutes * 60,
+            "open": sum(each.alert.is_open for each in alert_read.alerts(connection, now)),
+            "channels": {name: asdict(each) for name, each in stored.items()},
+            "note": " ".join(problems) or f"to {', '.join(kinds)}",
         }
     ]
 

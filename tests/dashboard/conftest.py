@@ -81,11 +81,14 @@ def _free_port() -> int:
         return port
 
 
-def _serve(database_url: str, log: Path) -> Iterator[Site]:
+def serve(database_url: str, log: Path) -> Iterator[Site]:
+    """A server over a database; the settings say that its files lie beside the log."""
     port = _free_port()
     # The settings of whoever runs the tests stay out; coverage of the server is not asked for.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RATECARD_", "STREAMLIT_"))}
-    environment = kept | launch.environment() | {"RATECARD_DATABASE_URL": database_url}
+    environment = (
+        kept | launch.environment() | {"RATECARD_DATABASE_URL": database_url, "RATECARD_HOME": str(log.parent)}
+    )
     with (
         log.open("w") as out,
         subprocess.Popen(
@@ -121,14 +124,14 @@ def _until_healthy(site: Site, server: subprocess.Popen[bytes], log: Path) -> No
 @pytest.fixture(scope="session")
 def site(market_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server that shows the market."""
-    yield from _serve(market_url, tmp_path_factory.mktemp("site") / "log")
+    yield from serve(market_url, tmp_path_factory.mktemp("site") / "log")
 
 
 @pytest.fixture(scope="session")
 def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server whose database is not there."""
     folder = tmp_path_factory.mktemp("empty")
-    yield from _serve(f"sqlite:///{folder / 'ratecard.db'}", folder / "log")
+    yield from serve(f"sqlite:///{folder / 'ratecard.db'}", folder / "log")
 
 
 @pytest.fixture(scope="session")
@@ -137,4 +140,4 @@ def measured_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("measured_site")
     url = f"sqlite:///{folder / 'ratecard.db'}"
     measured.build(url).dispose()
-    yield from _serve(url, folder / "log")
+    yield from serve(url, folder / "log")

@@ -5,14 +5,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import altair as alt
 import pytest
+from altair.utils.schemapi import SchemaValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.charts.moves import counted, moves_chart, moves_title
 from dashboard.charts.price_steps import price_steps
 from dashboard.charts.series import series_of
-from dashboard.charts.style import LABEL_GAP_PX, log_ticks, spread
+from dashboard.charts.style import LABEL_GAP_PX, log_ticks, spread, styled
 from dashboard.theme import DARK, LIGHT, Palette
 from db.polls.facts import Gap
 from db.prices.facts import Change
@@ -50,7 +52,9 @@ def test_log_ticks_are_round(low: float, high: float, ticks: list[float]) -> Non
 def spec(is_log: bool = True, palette: Palette = LIGHT, count: int = 3) -> dict[str, Any]:
     many = [step for n in range(count) for step in steps(("1", 0, 9), ("2", 9, None), of=endpoint(n, f"provider{n}"))]
     drawn = draw(series_of(many, ["prompt"]), is_log=is_log)
-    chart: dict[str, Any] = price_steps(drawn, "1M input tokens", palette, is_log=is_log, height=300).to_dict()
+    chart: dict[str, Any] = price_steps(drawn, "1M input tokens", palette, is_log=is_log, height=300).to_dict(
+        validate=True
+    )
     return chart
 
 
@@ -86,7 +90,7 @@ def test_a_gap_is_shaded_and_says_why() -> None:
     gap = Gap("openrouter", day(12), day(20))
     drawn = draw(series_of(steps(("1", 0, None)), ["prompt"]), [gap])
 
-    layers = price_steps(drawn, "1M input tokens", LIGHT, is_log=True).to_dict()["layer"]
+    layers = price_steps(drawn, "1M input tokens", LIGHT, is_log=True).to_dict(validate=True)["layer"]
 
     assert layers[0]["mark"]["type"] == "rect"
     assert layers[0]["encoding"]["x2"]["field"] == "end"
@@ -98,6 +102,14 @@ def test_both_themes_draw_on_their_own_background() -> None:
     assert spec(palette=DARK)["config"]["background"] == DARK.background
 
 
+def test_a_chart_can_be_checked_and_a_page_does_not_pay_for_it() -> None:
+    chart = styled([alt.Chart(alt.NamedData("none")).mark_bar(align="nowhere")], LIGHT, 100)  # type: ignore[arg-type]
+
+    assert chart.to_dict()["layer"][0]["mark"]["align"] == "nowhere"
+    with pytest.raises(SchemaValidationError):
+        chart.to_dict(validate=True)
+
+
 def move(number: int, percent: int) -> Change:
     return Change(day(number), endpoint(), "prompt", Decimal(100), Decimal(100 + percent))
 
@@ -107,9 +119,8 @@ def test_rises_count_up_and_cuts_count_down() -> None:
 
     assert [(row.kind, row.n) for row in counts.itertuples()] == [("rises", 2), ("cuts", -1), ("cuts", -1)]
     assert counts.iloc[0]["told"] == "2 rises, 2 Jan 2026 to 3 Jan 2026"
-    assert (
-        moves_chart(counts, day(0), day(10), LIGHT).to_dict()["layer"][0]["encoding"]["y"]["title"] == "Price changes"
-    )
+    layers = moves_chart(counts, day(0), day(10), LIGHT).to_dict(validate=True)["layer"]
+    assert layers[0]["encoding"]["y"]["title"] == "Price changes"
 
 
 def test_a_long_window_is_counted_by_the_week_and_month() -> None:

@@ -131,7 +131,9 @@ def test_the_card_shows_everything_that_is_known(market: str, run: Run) -> None:
     assert "Knowledge cutoff 31 Aug 2024 OpenRouter 1 Dec 2025" in text
     assert "Cost tier $$$" in text
     assert re.search(
-        r"Nebius \S+nebius/fp8 fp8 131,072 \$1.00 \$3.00 not quoted not quoted up 850 ms 98.75% OpenRouter", text
+        r"Nebius \S+nebius/fp8 fp8 131,072 \$1.00 \$3.00 not quoted not quoted up 850 ms \d+ days ago 98.75%"
+        r" \d+ days ago OpenRouter",
+        text,
     )
     assert "reported by the source, not measured here" in text
     assert "openrouter Input OpenRouter $1.00 · models.dev $2.00 2.0×" in text

@@ -91,7 +91,7 @@ def test_only_the_frontier_is_coloured_and_labelled(palette: Any) -> None:
     cloud = pareto.cloud([row("slow", "1", 900), row("fast", "4", 200), row("worse", "5", 300)], FIRST)
     assert cloud is not None
 
-    chart = pareto.pareto_chart(cloud, FIRST, palette, "3:1").to_dict()
+    chart = pareto.pareto_chart(cloud, FIRST, palette, "3:1").to_dict(validate=True)
 
     marks = [layer["mark"] for layer in chart["layer"]]
     assert [mark["type"] for mark in marks] == ["point", "line", "point", "text", "text"]
@@ -107,7 +107,7 @@ def test_labels_that_would_meet_are_left_out() -> None:
     cloud = pareto.cloud([*rows, row("far", "0.01", 9000)], FIRST)
     assert cloud is not None
 
-    chart = pareto.pareto_chart(cloud, FIRST, LIGHT, "3:1").to_dict()
+    chart = pareto.pareto_chart(cloud, FIRST, LIGHT, "3:1").to_dict(validate=True)
 
     assert len(chart["datasets"][chart["layer"][-1]["data"]["name"]]) < 6
 
@@ -117,7 +117,7 @@ def test_prices_alone_accent_the_cheapest() -> None:
 
     assert list(drawn["name"]) == ["A", "B"]
     assert list(drawn["is_cheapest"]) == [True, False]
-    assert price_bars(drawn, LIGHT, "3:1").to_dict()["layer"][0]["mark"]["type"] == "bar"
+    assert price_bars(drawn, LIGHT, "3:1").to_dict(validate=True)["layer"][0]["mark"]["type"] == "bar"
 
 
 def cell(number: int, ok: int, failed: int = 0, limited: int = 0) -> Cell:
@@ -135,7 +135,7 @@ def test_a_cell_shows_what_its_probes_can_show() -> None:
     assert drawn["told"].iloc[2].endswith("not probed")
     assert drawn["end"].iloc[3] == NOON + timedelta(hours=20), "the running cell ends now"
     for palette in (LIGHT, DARK):
-        chart = uptime.uptime_chart([strip], NOON + timedelta(hours=20), palette).to_dict()
+        chart = uptime.uptime_chart([strip], NOON + timedelta(hours=20), palette).to_dict(validate=True)
         encoding = chart["layer"][0]["encoding"]
         assert encoding["color"]["scale"]["domain"] == ["all ok", "1 failed", "all limited", "no data"]
         assert encoding["y"]["axis"]["labelExpr"] == '({"0": "\'; evil \\""})[datum.value]'
@@ -158,7 +158,7 @@ def test_hours_without_a_probe_break_the_line() -> None:
 
     assert list(drawn["segment"]) == [0, 0, 1]
     assert drawn["told"].iloc[2] == "1 Jan 2026 15:00 UTC: p50 600 ms, p90 1,200 ms, n 6"
-    assert latency.latency_chart(drawn, "First", NOON, NOON + timedelta(hours=6), LIGHT).to_dict()
+    assert latency.latency_chart(drawn, "First", NOON, NOON + timedelta(hours=6), LIGHT).to_dict(validate=True)
 
 
 def test_failures_stand_on_each_other_by_cause() -> None:
@@ -169,7 +169,7 @@ def test_failures_stand_on_each_other_by_cause() -> None:
     stacked = [(str(c), int(b), int(t)) for c, b, t in zip(drawn["cause"], drawn["bottom"], drawn["top"], strict=True)]
     assert stacked == [("timeout", 0, 2), ("truncated", 2, 3), ("limited (429)", 3, 4)]
     lines = latency.lines(hours, "ttft_ms")
-    chart = latency.failure_chart(drawn, lines, NOON, NOON + timedelta(hours=6), DARK).to_dict()
+    chart = latency.failure_chart(drawn, lines, NOON, NOON + timedelta(hours=6), DARK).to_dict(validate=True)
     colours = chart["layer"][0]["encoding"]["color"]["scale"]
     assert dict(zip(colours["domain"], colours["range"], strict=True))["limited (429)"] == DARK.faint
 

@@ -90,6 +90,7 @@ def test_the_switch_card_and_failover(measured: None, run: Run) -> None:
     text = plain(run("providers", model=MODEL, asof=THEN, **{"from": "Nebius fp8", "to": "Chutes fp8"}, tph="2000000"))
 
     assert "Price, $ per 1M $0.75 $0.35 saves $0.40 (−53.3%)" in text
+    assert re.search(r"First token (\d+ ms measured, n 9\d 72 h, 12 h ago )\S+ ms measured", text)
     assert "Context, tokens 131,072 65,536 −65,536" in text
     assert "Quantization fp8 fp8 the same" in text
     assert "Parameters lost tools" in text
@@ -137,7 +138,9 @@ def test_the_card_rates_what_was_measured_among_its_cohort(measured: None, run: 
 
     text = plain(test)
     assert re.search(
-        r"First token \d+ ms Cerebras fp16, p50 of n 9\d; faster than 100% of the other 6 measured endpoints", text
+        r"First token \d+ ms Cerebras fp16, p50 of n 9\d; faster than 100% of the other 6 measured endpoints;"
+        r" newest probe 12 h ago",
+        text,
     )
     assert re.search(r"Output speed 1,\d+\.\d tokens/s Cerebras fp16", text)
     assert "at worst" in text

@@ -67,7 +67,7 @@ def test_polls_written_several_at_once_give_the_same_history(world: list[Seen], 
     book = store.Book()
     for start in range(0, len(world), size):
         with writing(engine) as connection:
-            recorder = store.Recorder(connection, worlds.SOURCE, book)
+            recorder = store.Recorder(connection, worlds.SOURCE, book, ())
             for seen in world[start : start + size]:
                 recorder.add(worlds.draft(seen, at(100 + start)), worlds.snapshot(seen))
             recorder.flush()

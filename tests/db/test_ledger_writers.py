@@ -142,7 +142,7 @@ def test_many_polls_in_one_transaction_come_to_the_same(engine: Engine) -> None:
     ]
     book = store.Book()
     with writing(engine) as connection:
-        recorder = store.Recorder(connection, SOURCE, book)
+        recorder = store.Recorder(connection, SOURCE, book, ())
         is_new = [recorder.add(worlds.draft(seen), worlds.snapshot(seen)) for seen in world]
         stored = recorder.flush()
 

@@ -88,7 +88,13 @@ def test_a_switch_from_nowhere_gets_one_sentence(sold: Verb) -> None:
     [
         ("3", "--mix is no mix: '3'. Write prompt:completion, such as 3:1."),
         ("0:0", "--mix is no mix: '0:0'. Both shares are from 0 to a million, and not both zero."),
-        ("mine", "--mix mine needs your usage, and none is imported yet. Write a mix such as 3:1."),
+        (
+            "mine",
+            (
+                "--mix mine needs your usage of acme/atlas-1, and none is imported: `ratecard usage import FILE` reads "
+                "a log. Or write a mix such as 3:1."
+            ),
+        ),
     ],
 )
 def test_a_mix_that_is_none_gets_one_sentence(sold: Verb, mix: str, why: str) -> None:

@@ -1,8 +1,9 @@
-"""Finds the programs that tests drive and that no Python package brings whole: Chromium and PostgreSQL.
+"""Finds the programs that tests drive and that no Python package brings whole: Chromium, PostgreSQL and Java.
 
 `python -m tests.support.programs` prints the Debian packages of those that are missing, for scripts/test.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -62,9 +63,15 @@ def _postgres_version(folder: Path) -> int:
     return int(version[1]) if version else 0
 
 
+def java_runs() -> bool:
+    """Whether there is a Java for Spark."""
+    return bool(os.environ.get("JAVA_HOME") or shutil.which("java"))
+
+
 def main() -> None:
     is_there = {
         "chromium fonts-dejavu-core": find_chromium() is not None,
+        "default-jre-headless procps": java_runs() and shutil.which("pgrep") is not None,
         "libatomic1": browser_driver_runs(),
         "postgresql": find_postgres() is not None,
     }

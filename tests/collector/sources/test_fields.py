@@ -180,3 +180,23 @@ def test_an_item_nested_too_deeply_is_cut_where_it_is_read() -> None:
     assert str(seen[0]).count("[") == DEEPEST - 1
     assert "nested more than 40 levels deep" in str(seen[0])
     assert storable(seen[0]) == seen[0]
+
+
+def test_a_bad_character_is_replaced_when_it_comes_and_as_long_as_it_stays() -> None:
+    memo = Memo()
+    bodies = [
+        {"name": "a", "more": 1},
+        {"name": "a\0", "more": 1},
+        {"name": "a\0", "more": 2},
+        {"name": "a", "more": 2},
+    ]
+    seen: list[object] = []
+
+    def parse(item: object) -> Read:
+        seen.append(item)
+        return Read()
+
+    for body in bodies:
+        memo.read("it", body, parse)
+
+    assert [str(each) for each in seen] == [str(body).replace("\\x00", "\ufffd") for body in bodies]

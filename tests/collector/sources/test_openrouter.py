@@ -226,3 +226,22 @@ def test_a_recorded_body_may_be_the_bare_list() -> None:
     assert read([model("acme/atlas-1")], Memo()).digest == listed(model("acme/atlas-1")).digest
     with pytest.raises(InputError, match="holds no list named data"):
         read({"data": {}}, Memo())
+
+
+def test_an_entry_whose_fields_move_comes_to_the_same_as_one_read_anew() -> None:
+    score, other, odd = {"index": {"score": 51.5}}, {"index": {"score": 52.5}}, "soon"
+    dear, unread = {"prompt": "0.1", "completion": "0.2"}, {"prompt": "1", "completion": {}}
+    entries: list[Json] = [
+        {},
+        *({"benchmarks": benchmarks} for benchmarks in (score, other, {}, None, odd, score, {**score, "more": "a\0b"})),
+        *({"benchmarks": score, "pricing": pricing} for pricing in (dear, unread)),
+        {"benchmarks": other, "pricing": unread},
+        {"benchmarks": other, "surprise": 1},
+        {"benchmarks": score, "surprise": 1},
+    ]
+    memo = Memo()
+    for entry in [*entries, *reversed(entries)]:
+        body = [model("acme/atlas-1", **entry)]
+        again, anew = read(body, memo), read(body, Memo())
+
+        assert (again, again.digest) == (anew, anew.digest)

@@ -1,0 +1,1 @@
+"""Usage: what was asked of models, and what it cost."""
