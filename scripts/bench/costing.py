@@ -67,22 +67,22 @@ def cells(folder: Path) -> tuple[int, int]:
 
 
 def show(rows: int, few: int, floor: Run, whole: Run, single: Run, less: Run, counts: tuple[int, int]) -> None:
-    per_s = rows / whole["seconds"]
-    singly_per_s = SAMPLE / single["seconds"]
     table = Table(title=f"{rows:,} requests, {counts[1]:,} prices")
-    for column in ("", "s", "rows/s", "ratio"):
+    for column in ("", "s", "CPU s", "rows/s", "ratio", "by CPU"):
         table.add_column(column, justify="left" if not column else "right")
 
-    def add(what: str, seconds: float, count: int, ratio: str = "") -> None:
-        table.add_row(what, f"{seconds:.2f}", f"{count / seconds:,.0f}", ratio)
+    def add(what: str, seconds: float, cpu: float, count: int, *ratios: str) -> None:
+        table.add_row(what, f"{seconds:.2f}", f"{cpu:.2f}", f"{count / seconds:,.0f}", *ratios)
 
-    add("DuckDB reads the CSV and groups it, without prices", floor["seconds"], rows, "1")
-    add("CSV to priced roll-up", whole["seconds"], rows, f"{whole['seconds'] / floor['seconds']:.2f}x the floor")
-    add("roll-up into SQLite", whole["loading"], rows)
-    add(f"genai-prices, {SAMPLE:,} rows one by one", single["seconds"], SAMPLE, f"1/{per_s / singly_per_s:,.0f}")
-    ratio = whole["peak_mb"] / less["peak_mb"]
-    table.add_row("peak memory", "", f"{whole['peak_mb']:,.0f} MB", f"{ratio:.2f}x that of {few:,} rows")
-    table.add_row("roll-up cells", "", f"{counts[0]:,}", "")
+    times = [f"{whole[each] / floor[each]:.2f}x" for each in ("seconds", "cpu")]
+    parts = [f"1/{rows / whole[each] * single[each] / SAMPLE:,.0f}" for each in ("seconds", "cpu")]
+    add("DuckDB groups the CSV, without prices", floor["seconds"], floor["cpu"], rows, "1", "1")
+    add("CSV to priced roll-up", whole["seconds"], whole["cpu"], rows, *times)
+    add("roll-up into SQLite", whole["loading"], whole["loading_cpu"], rows)
+    add(f"genai-prices, {SAMPLE:,} rows one by one", single["seconds"], single["cpu"], SAMPLE, *parts)
+    ratio = f"{whole['peak_mb'] / less['peak_mb']:.2f}x {few:,} rows'"
+    table.add_row("peak memory", "", "", f"{whole['peak_mb']:,.0f} MB", ratio)
+    table.add_row("roll-up cells", "", "", f"{counts[0]:,}")
     Console().print(table)
 
 

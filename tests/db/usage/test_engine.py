@@ -35,10 +35,10 @@ def test_slices_are_whole_hours_and_hold_every_request_once(rows: int, one: date
     assert len(found) <= -(-rows // SLICE_ROWS)
 
 
-@given(st.integers(1, 20 * SLICE_ROWS), MOMENTS, MOMENTS, MOMENTS, MOMENTS)
-def test_slices_of_a_part_are_cut_to_it(rows: int, *four: datetime) -> None:
-    first_at, last_at = sorted(four[:2])
-    since, until = sorted(four[2:])
+@given(st.integers(1, 20 * SLICE_ROWS), st.lists(MOMENTS, min_size=4, max_size=4))
+def test_slices_of_a_part_are_cut_to_it(rows: int, moments: list[datetime]) -> None:
+    first_at, last_at = sorted(moments[:2])
+    since, until = sorted(moments[2:])
 
     whole = list(slices(about(rows, first_at, last_at), None))
     found = list(slices(about(rows, first_at, last_at), (since, until)))
