@@ -20,6 +20,8 @@ from collector.logs.names import key_name, name
 from db.usage.requests import profile
 
 _REJECTS: Final = "ratecard_rejects"
+QUICKLY: Final = "FORMAT parquet, DICTIONARY_SIZE_LIMIT 2000, WRITE_BLOOM_FILTER false"
+"""Counts of tokens repeat too little for a large dictionary: without, writing takes a tenth less of the processor."""
 _UNTOLD: Final = {"UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"}
 """After these the reader has skipped what it does not tell."""
 _CUT: Final = 10_000
@@ -118,7 +120,8 @@ def through(
     connection.execute(f"SET preserve_insertion_order = {ordered}")
     listed = selected(columns, context, number)
     try:
-        connection.execute(f"COPY (SELECT {listed} FROM {table.relation(columns, _REJECTS)}) TO {text(str(into))}")
+        plain = f"SELECT {listed} FROM {table.relation(columns, _REJECTS)}"
+        connection.execute(f"COPY ({plain}) TO {text(str(into))} ({QUICKLY})")
         refused = _refused(connection) if isinstance(table, Csv) else {}
     except duckdb.Error:
         into.unlink(missing_ok=True)
@@ -222,5 +225,5 @@ def shift(connection: Any, files: Sequence[Path], to: datetime) -> None:
 def _rewrite(connection: Any, file: Path, query: str) -> None:
     aside = file.with_suffix(".rewritten")
     source = f"read_parquet({text(str(file))})"
-    connection.execute(f"COPY ({query.format(source)}) TO {text(str(aside))} (FORMAT parquet)")
+    connection.execute(f"COPY ({query.format(source)}) TO {text(str(aside))} ({QUICKLY})")
     aside.replace(file)

@@ -47,6 +47,10 @@ def shape_of(quantities: Mapping[str, int]) -> int:
     return sum(1 << i for i, name in enumerate(FAMILIES) if name in used)
 
 
+_CHAINS: Final = {meter: (meter, *FALLBACKS.get(meter, ())) for meter in COUNTED}
+"""Meter -> itself and what it falls back on; the last is its family."""
+
+
 @dataclass(frozen=True, slots=True)
 class Billed:
     """A price cell with each counted meter's rate resolved.
@@ -72,14 +76,16 @@ def billed(cell: Cell) -> Billed:
     femto: dict[str, int] = {}
     fallbacks: dict[str, str] = {}
     unknown: set[str] = set()
-    for meter in COUNTED:
-        quoted = next((m for m in (meter, *FALLBACKS.get(meter, ())) if m in cell.femto), None)
-        rate = cell.femto[quoted] if quoted is not None else None
+    for meter, chain in _CHAINS.items():
+        for quoted in chain:
+            if quoted in cell.femto:
+                break
+        rate = cell.femto.get(quoted)
         if rate is None:
-            unknown.add(family(meter))
+            unknown.add(chain[-1])
         else:
             femto[meter] = rate
-            if quoted is not None and quoted != meter:
+            if quoted != meter:
                 fallbacks[meter] = quoted
     fee = cell.femto.get("request", 0)
     families = sum(1 << i for i, name in enumerate(FAMILIES) if name not in unknown)

@@ -8,6 +8,7 @@ import functools
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import ibis
@@ -121,8 +122,11 @@ def _slot(time: ir.TimestampColumn, cuts: Sequence[int]) -> ir.TimestampValue:
 
 def _band(length: ir.IntegerValue, bands: Sequence[int]) -> ir.IntegerValue:
     """The greatest bound that is not above `length`."""
-    branches = [(length >= low, ibis.literal(low, "int64")) for low in sorted(bands, reverse=True) if low]
-    return ibis.cases(*branches, else_=ibis.literal(0, "int64")) if branches else ibis.literal(0, "int64")
+    lows = sorted(bands)
+    # The shortest first: nearly all prompts are, and the first branch that holds ends the search.
+    branches = [(length < above, ibis.literal(low, "int64")) for low, above in pairwise(lows)]
+    last = ibis.literal(lows[-1], "int64")
+    return ibis.cases(*branches, else_=last) if branches else last
 
 
 def _shape(usage: ir.Table, meters: Sequence[str]) -> ir.IntegerValue:

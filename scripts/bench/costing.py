@@ -83,7 +83,7 @@ def show(rows: int, few: int, floor: Run, whole: Run, single: Run, less: Run, co
     ratio = f"{whole['peak_mb'] / less['peak_mb']:.2f}x {few:,} rows'"
     table.add_row("peak memory", "", "", f"{whole['peak_mb']:,.0f} MB", ratio)
     table.add_row("roll-up cells", "", "", f"{counts[0]:,}")
-    Console().print(table)
+    Console(width=110).print(table)
 
 
 if __name__ == "__main__":
