@@ -38,17 +38,17 @@ def test_a_cluster_costs_a_million_requests_the_same_to_the_last_digit(
 
 
 def test_the_total_is_exact_after_an_executor_was_killed_in_mid_run(
-    spark_cluster: Cluster, fewer: World, tmp_path: Path
+    spark_cluster: Cluster, million: World, tmp_path: Path
 ) -> None:
     with (
         open_engine(Costing(home=tmp_path, engine=spark_cluster.url)) as engine,
-        killing_one_executor(spark_cluster) as lost_tasks,
+        killing_one_executor(spark_cluster) as killed,
     ):
-        engine.cost(fewer.files, fewer.pricing, tmp_path / "cells")
-    found = tallies(engine_rows(tmp_path / "cells", fewer.pricing))
+        engine.cost(million.files, million.pricing, tmp_path / "cells")
+    found = tallies(engine_rows(tmp_path / "cells", million.pricing))
 
-    assert lost_tasks, "no task was lost, so the executor did not die in mid-run"
-    assert differences(fewer.expected, found)[:3] == []
+    assert killed, "the run was over before an executor could be killed"
+    assert differences(million.expected, found)[:3] == []
 
 
 def test_spark_connect_costs_the_same(spark_connect: str, fewer: World, tmp_path: Path) -> None:
@@ -108,34 +108,31 @@ def test_an_engine_that_is_none_is_refused(tmp_path: Path) -> None:
 
 @contextmanager
 def killing_one_executor(cluster: Cluster) -> Iterator[list[int]]:
-    """Kill one executor of the session that this process drives, while each of them runs a task of one stage.
+    """Kill one executor of the session that this process drives, while a stage of several tasks runs.
 
-    Yields how many tasks were lost by it, stage by stage, once the block has ended.
+    Yields the process id that was killed, once it was.
     """
     from pyspark import SparkContext
 
     tracker = SparkContext.getOrCreate().statusTracker()
-    over, lost = Event(), {0: 0}
+    over = Event()
+    killed: list[int] = []
 
     def watch() -> None:
-        killed = False
-        while not over.is_set():
+        while not over.is_set() and not killed:
             for stage in tracker.getActiveStageIds():
                 info = tracker.getStageInfo(stage)
-                if info is None:
-                    continue
-                lost[stage] = info.numFailedTasks
-                if not killed and info.numActiveTasks == len(cluster.workers):
-                    os.kill(cluster.executors()[0], signal.SIGKILL)
-                    killed = True
-            time.sleep(0.01)
+                if info is not None and info.numTasks > 1 and info.numActiveTasks:
+                    executor = cluster.executors()[0]
+                    os.kill(executor, signal.SIGKILL)
+                    killed.append(executor)
+                    return
+            time.sleep(0.005)
 
-    tasks: list[int] = []
     watcher = Thread(target=watch)
     watcher.start()
     try:
-        yield tasks
+        yield killed
     finally:
         over.set()
         watcher.join()
-        tasks += [failed for failed in lost.values() if failed]
