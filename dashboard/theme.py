@@ -154,5 +154,9 @@ _RULES: Final = """
 .rc .note-box{border:1px dashed var(--rc-faint);border-radius:10px;padding:.8rem 1rem;color:var(--rc-mute)}
 .rc .note-box b{color:var(--rc-ink);font-weight:600}
 .rc .note-box.problem{border:1px solid var(--rc-warn);color:var(--rc-ink)}
+.rc .bar{display:block;position:relative;width:9rem;height:.5rem;margin:.35rem 0 .2rem;border-radius:4px;
+ background:var(--rc-grid)}
+.rc .bar i{position:absolute;left:0;top:0;bottom:0;border-radius:4px;background:var(--rc-accent)}
+.rc .bar i.ahead{opacity:.3} .rc .bar.warn i{background:var(--rc-warn)}
 .rc code{font-size:.875em;padding:.1em .35em;border-radius:4px;background:var(--rc-surface);color:var(--rc-ink)}
 """

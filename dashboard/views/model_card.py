@@ -8,7 +8,7 @@ from dashboard import controls, data, markup
 from dashboard import format as fmt
 from dashboard.charts.series import by_interest, series_of
 from dashboard.data import Reader
-from dashboard.views import card_facts, card_prices, card_probes, price_chart
+from dashboard.views import bill_impacts, card_facts, card_prices, card_probes, price_chart
 from db.catalog.identity import OWN_API
 from db.errors import RatecardError
 from db.meters import COMPLETION, PROMPT
@@ -66,6 +66,7 @@ def _draw(reader: Reader, card: Card, asof: date | None) -> None:
         st.html(card_facts.description(card))
         st.html(card_facts.specifications(card))
     st.html(card_prices.endpoints(card, reader.shown(asof)))
+    bill_impacts.on_card(reader, card.model, asof)
     st.html(card_prices.disagreements(card))
     st.html(card_facts.not_yet(card, card_probes.draw(reader, card, asof)))
     st.html(card_facts.benchmarks(card))

@@ -1,16 +1,16 @@
-"""What moved, what came and went, and how fresh all that is."""
+"""Your bill, what moved, what came and went, and how fresh all that is."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 import streamlit as st
 
-from dashboard import controls, data, markup
+from dashboard import controls, data, data_plans, markup
 from dashboard import format as fmt
 from dashboard.charts.moves import counted, moves_chart, moves_title
 from dashboard.data import Arrival, Reader, Record
 from dashboard.markup import Column, Html, Text
-from dashboard.views import change_table
+from dashboard.views import bill_impacts, change_table, overview_bill
 from db.prices.facts import Change
 
 WINDOWS = {"7 days": 7, "30 days": 30, "90 days": 90, "1 year": 365}
@@ -26,8 +26,11 @@ def page() -> None:
     if reader is None:
         return
     asof = controls.header(
-        reader, "Market overview", "What moved in the prices of language models, and how fresh this record is."
+        reader, "Overview", "Your bill, what moved in the prices of language models, and how fresh this record is."
     )
+    seen = data_plans.seen(reader, asof)
+    overview_bill.draw(reader, seen)
+    st.html(markup.heading("The market", "how old its newest prices are, by source"))
     st.html(freshness(reader))
     days, source, direction = _filters(reader)
     until = reader.shown(asof)
@@ -36,6 +39,8 @@ def page() -> None:
     arrivals = [a for a in data.arrivals(reader, since, until) if source in (None, a.source)]
     left, right = st.columns([5, 3], gap="large")
     with left:
+        if seen.has_usage:
+            bill_impacts.feed(reader, seen, since, until, asof)
         _moves(reader, moves, since, until, days, asof)
     with right:
         _arrivals(arrivals, asof, days)
@@ -90,7 +95,7 @@ def _moves(
     reader: Reader, moves: Sequence[Change], since: datetime, until: datetime, days: int, asof: date | None
 ) -> None:
     if not moves:
-        st.html(markup.heading("Price changes", first=True))
+        st.html(markup.heading("Price changes"))
         st.html(markup.note(_quiet(reader, days, until)))
         return
     title = moves_title(moves, days)

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from dashboard import launch
-from tests.dashboard import measured
+from tests.dashboard import measured, planned
 from tests.dashboard.market import build
 
 SCRIPT = "from dashboard import theme\nfrom dashboard.views import {page}\n{page}.page()\n"
@@ -141,3 +141,11 @@ def measured_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     url = f"sqlite:///{folder / 'ratecard.db'}"
     measured.build(url).dispose()
     yield from serve(url, folder / "log")
+
+
+@pytest.fixture
+def planned_site(tmp_path: Path) -> Iterator[Site]:
+    """A server that shows weeks of usage, without a budget; the test may write to it."""
+    url = f"sqlite:///{tmp_path / 'ratecard.db'}"
+    planned.build(url).dispose()
+    yield from serve(url, tmp_path / "log")

@@ -233,7 +233,7 @@ def test_polls_are_filtered_by_outcome(market: str, run: Run) -> None:
 def test_the_whole_app_opens_on_the_overview(market: str) -> None:
     test = AppTest.from_file(str(launch.APP), default_timeout=20).run()
 
-    assert "Market overview" in told(test)
+    assert "Your bill, what moved" in told(test)
     assert test.date_input[0].value is None
 
 

@@ -1,0 +1,85 @@
+"""What the Projection page is asked: whose spend, in which month. All of it is in the URL."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+
+from dashboard import data_plans
+from dashboard.data import Reader
+from dashboard.data_plans import Seen
+from db.plans import projection
+from db.plans.facts import ALL, Budget, Scope
+from db.plans.periods import Kind, month
+from db.plans.projection import Question
+
+OF: Final = "of"
+MONTH: Final = "month"
+EVERYTHING: Final = "All usage"
+_NEXT: Final = "projection_next"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing to project: a budget with its scope, or a scope with the monthly budget that it may have."""
+
+    label: str
+    scope: Scope = ALL
+    budget: Budget | None = None
+
+
+def budget_label(name: str) -> str:
+    """How a budget is listed among the scopes."""
+    return f"Budget {name}"
+
+
+def show_next(name: str) -> None:
+    """Have the page show a budget when it is drawn anew."""
+    st.session_state[_NEXT] = budget_label(name)
+
+
+def choices(reader: Reader, seen: Seen) -> list[Choice]:
+    """Everything that can be projected: all usage, each budget, each project, model, provider and key."""
+    budgets = data_plans.budgets(reader, seen)
+    of_budgets = [Choice(budget_label(each.name), each.scope, each) for each in budgets]
+    return [Choice(EVERYTHING), *of_budgets, *(Choice(str(scope), scope) for scope in data_plans.scopes(reader, seen))]
+
+
+def choose(reader: Reader, seen: Seen) -> Question:
+    """Draw the filters; the question that they ask."""
+    there = {each.label: each for each in choices(reader, seen)}
+    if (wanted := st.session_state.pop(_NEXT, None)) in there:
+        st.session_state[OF] = wanted
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label = st.selectbox("Of", list(there), key=OF, bind="query-params", width=340) or EVERYTHING
+        chosen = there.get(label, Choice(EVERYTHING))
+        is_monthly = chosen.budget is None or chosen.budget.kind is Kind.MONTH
+        text = st.selectbox(
+            "Month",
+            months(seen),
+            key=MONTH,
+            bind="query-params",
+            width=150,
+            disabled=not is_monthly,
+            help=None if is_monthly else "This budget has a period of its own.",
+        )
+    return question(reader, seen, chosen, text)
+
+
+def question(reader: Reader, seen: Seen, chosen: Choice, text: str | None) -> Question:
+    """A choice in a month; without a budget of its own it is held against the least monthly one of its scope."""
+    if chosen.budget is not None:
+        return projection.of_budget(chosen.budget, seen.until, text)
+    own = [each for each in data_plans.budgets(reader, seen) if each.scope == chosen.scope and each.kind is Kind.MONTH]
+    budget = min(own, key=lambda each: each.limit_usd, default=None)
+    zone = budget.timezone if budget is not None else "UTC"
+    return Question(chosen.scope, month(text or f"{seen.day:%Y-%m}", zone), budget)
+
+
+def months(seen: Seen) -> list[str]:
+    """This month, then those before it with usage, newest first."""
+    now = seen.day
+    first = min(seen.first or now, now)
+    count = (now.year - first.year) * 12 + now.month - first.month + 1
+    newest = now.year * 12 + now.month - 1
+    return [f"{place // 12:04}-{place % 12 + 1:02}" for place in range(newest, newest - count, -1)]
