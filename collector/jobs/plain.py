@@ -80,8 +80,8 @@ def checked_time(columns: Columns, context: Context, *, text: bool = False) -> s
     time, sql = _time(columns, context), []
     for column in columns.numbers:
         count = f"try_cast({quoted(column)} AS DOUBLE)" if text else quoted(column)
-        absent = f"{quoted(column)} IS NULL"
-        sql.append(f"({absent} OR ({count} BETWEEN 0 AND {MOST} AND {count} = floor({count})))")
+        whole = f"({count} BETWEEN 0 AND {MOST} AND {count} = floor({count}))"
+        sql.append(f"({quoted(column)} IS NULL OR {whole})" if text else f"{whole} IS NOT FALSE")
     for meter, others in columns.including.items():
         if any(other in columns.counts for other in others):
             sql.append(f"{_own_of_text(columns, meter) if text else _own(columns, meter)} >= 0")

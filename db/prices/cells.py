@@ -1,14 +1,15 @@
 """A quote as disjoint cells: a range of prompt lengths and a part of the day, with every rate resolved. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 from typing import Final
 
-from db.prices.facts import Rates
-from db.prices.rates import rate_for
+from db.prices.facts import Condition, Rate, Rates
+from db.prices.rates import applies
 
 FEMTO_PER_USD: Final = 10**15
 MINUTES_A_DAY: Final = 1440
@@ -33,14 +34,32 @@ class Cell:
 
 def cells(rates: Rates) -> Iterator[Cell]:
     """The cells of one quote. Together they tile every prompt length and every minute, and none overlaps another."""
+    amounts = [femto_of(rate.usd) for rate in rates]
+    for low, high, start, end, places in _tiles(tuple(rate.condition for rate in rates)):
+        yield Cell(low, high, start, end, {meter: amounts[place] for meter, place in places.items()})
+
+
+_Tile = tuple[int, int | None, int, int, Mapping[str, int]]
+"""A cell, with the place in the quote of each meter's rate."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _tiles(conditions: tuple[Condition, ...]) -> Sequence[_Tile]:
+    """The cells of all quotes whose rates have these conditions: there are many prices, but few kinds of them."""
+    rates = tuple(Rate(meter, None, longer, start, end) for meter, longer, start, end in conditions)
     lengths = bands([rates])
     minutes = [*sorted({0, *cuts([rates])}), MINUTES_A_DAY]
-    meters = dict.fromkeys(r.meter for r in rates)
-    for low, high in zip(lengths, [*lengths[1:], None], strict=True):
-        for start, end in pairwise(minutes):
-            found = {meter: rate_for(rates, meter, low, _MIDNIGHT + timedelta(minutes=start)) for meter in meters}
-            femto = {meter: femto_of(rate.usd) for meter, rate in found.items() if rate is not None}
-            yield Cell(low, high, start, end, femto)
+    return [
+        (low, high, start, end, _places(rates, low, start))
+        for low, high in zip(lengths, [*lengths[1:], None], strict=True)
+        for start, end in pairwise(minutes)
+    ]
+
+
+def _places(rates: Rates, prompt_tokens: int, minute: int) -> Mapping[str, int]:
+    at = _MIDNIGHT + timedelta(minutes=minute)
+    # The last rate that applies is the one that holds.
+    return {rate.meter: place for place, rate in enumerate(rates) if applies(rate, prompt_tokens, at)}
 
 
 def bands(quotes: Iterable[Rates]) -> list[int]:

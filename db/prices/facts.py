@@ -11,6 +11,9 @@ from db.catalog.facts import Detail, Endpoint, Reported, digest, json_text
 from db.meters import decimal_text
 from db.polls.facts import Rejection
 
+Condition = tuple[str, int, int | None, int | None]
+"""What a rate is for: meter, min_prompt_tokens, utc_start, utc_end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -33,7 +36,7 @@ class Rate:
         return self.min_prompt_tokens == 0 and self.utc_start is None
 
     @property
-    def condition(self) -> tuple[str, int, int | None, int | None]:
+    def condition(self) -> Condition:
         """What the rate is for: two rates with the same condition compare."""
         return self.meter, self.min_prompt_tokens, self.utc_start, self.utc_end
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
+from db.catalog.facts import Endpoint
 from db.catalog.read import ENDPOINT, endpoint_fact, matching
 from db.prices.facts import Price, Rate, Rates
 from db.prices.tables import PriceRow, QuoteRow, RateRow
@@ -141,7 +142,10 @@ def _prices(connection: Connection, wanted: ColumnElement[bool], until: datetime
         query = query.where(_PRICE.c.valid_from < until)
     rows = connection.execute(query).all()
     rates = _rates(connection, {row.value_id for row in rows})
-    endpoints = {row[0]: endpoint_fact(row) for row in rows}
+    endpoints: dict[int, Endpoint] = {}
+    for row in rows:
+        if row[0] not in endpoints:
+            endpoints[row[0]] = endpoint_fact(row)
     return [
         Price(
             endpoints[row[0]],
@@ -161,6 +165,6 @@ def _rates(connection: Connection, quote_ids: Iterable[int]) -> dict[int, Rates]
     found: dict[int, list[Rate]] = {}
     for start in range(0, len(ids), 900):
         query = select(_RATE.c.quote_id, *_RATE_COLUMNS).where(_RATE.c.quote_id.in_(ids[start : start + 900]))
-        for quote_id, *rest in connection.execute(query.order_by(_RATE.c.quote_id, _RATE.c.position)):
+        for quote_id, *rest in connection.execute(query.order_by(_RATE.c.quote_id, _RATE.c.position)).all():
             found.setdefault(quote_id, []).append(Rate(*rest))
     return {quote_id: tuple(rates) for quote_id, rates in found.items()}

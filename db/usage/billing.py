@@ -1,5 +1,6 @@
 """What each counted unit is billed at: the quoted rate, or a named rule where none is quoted. Pure."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -47,8 +48,21 @@ def shape_of(quantities: Mapping[str, int]) -> int:
     return sum(1 << i for i, name in enumerate(FAMILIES) if name in used)
 
 
-_CHAINS: Final = {meter: (meter, *FALLBACKS.get(meter, ())) for meter in COUNTED}
-"""Meter -> itself and what it falls back on; the last is its family."""
+@functools.cache
+def _rules(quoted: frozenset[str]) -> tuple[Mapping[str, str], Mapping[str, str], int]:
+    """Meter -> the quoted meter at whose rate it is billed; those of them that fall back; the families, as bits, in
+    which every meter finds one."""
+    chains = {meter: (meter, *FALLBACKS.get(meter, ())) for meter in COUNTED}
+    found = {meter: next((each for each in chain if each in quoted), "") for meter, chain in chains.items()}
+    billed_at = {meter: each for meter, each in found.items() if each}
+    fallbacks = {meter: each for meter, each in billed_at.items() if meter != each}
+    return billed_at, fallbacks, _families(found.keys() - billed_at.keys())
+
+
+def _families(unknown: Iterable[str]) -> int:
+    """The families of none of these meters, as bits."""
+    without = set(map(family, unknown))
+    return sum(1 << i for i, name in enumerate(FAMILIES) if name not in without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +87,10 @@ def billed(cell: Cell) -> Billed:
     A meter without a rate falls back; a dynamic rate does not: its whole family is unknown then. No fee a request
     quoted is no fee.
     """
-    femto: dict[str, int] = {}
-    fallbacks: dict[str, str] = {}
-    unknown: set[str] = set()
-    for meter, chain in _CHAINS.items():
-        for quoted in chain:
-            if quoted in cell.femto:
-                break
-        rate = cell.femto.get(quoted)
-        if rate is None:
-            unknown.add(chain[-1])
-        else:
-            femto[meter] = rate
-            if quoted != meter:
-                fallbacks[meter] = quoted
+    billed_at, fallbacks, families = _rules(frozenset(cell.femto))
+    femto = {meter: rate for meter, quoted in billed_at.items() if (rate := cell.femto[quoted]) is not None}
+    if len(femto) < len(billed_at):
+        fallbacks = {meter: quoted for meter, quoted in fallbacks.items() if meter in femto}
+        families = _families(set(COUNTED) - femto.keys())
     fee = cell.femto.get("request", 0)
-    families = sum(1 << i for i, name in enumerate(FAMILIES) if name not in unknown)
     return Billed(cell, femto, fee or 0, families | PRICED if fee is not None else 0, fallbacks)

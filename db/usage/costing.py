@@ -71,7 +71,7 @@ def requests_of(usage: ir.Table) -> ir.IntegerValue:
 
 def _sum(column: ir.IntegerColumn) -> ir.IntegerValue:
     """DuckDB's sum has 128 bits, which Parquet would hold as floats; Ibis thinks that it has 64 and drops one cast."""
-    return column.sum().cast(_COST).cast("int64")
+    return column.sum().cast("decimal(18, 0)").cast("int64")
 
 
 def costed(cells: ir.Table, rates: ir.Table) -> ir.Table:

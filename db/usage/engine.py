@@ -97,13 +97,27 @@ class DuckDB:
         return _names(self._run(_distinct_names(self._usage(files))).to_arrow_table())
 
     def cost(self, files: Sequence[Path], pricing: Pricing, into: Path, between: Span | None = None) -> None:
-        segments = self._table("ratecard_segments", pricing.segments)
+        self._table("ratecard_segments", pricing.segments)
         rates = self._table("ratecard_rates", pricing.rates)
         into.mkdir(parents=True, exist_ok=True)
+        everything, query = self._usage(files).get_name(), ""
         # One slice of time after the other, so that the memory it takes does not grow with the log.
         for number, span in enumerate(slices(profile(files), between)):
-            cells = costed(rolled_up(_within(self._usage(files), span), segments, pricing.grid), rates)
-            self._run(cells).write_parquet(str(into / f"{number:06}.parquet"))
+            self._slice(everything, span)
+            if not query:
+                usage, segments = self._backend.table("ratecard_usage"), self._backend.table("ratecard_reached")
+                query = ibis.to_sql(costed(rolled_up(usage, segments, pricing.grid), rates), dialect="duckdb")
+            self._backend.con.sql(query).write_parquet(str(into / f"{number:06}.parquet"))
+
+    def _slice(self, everything: str, span: Span) -> None:
+        """Show the expression one slice. Of the segments too: it compares each request with all that its name has."""
+        start, end = (f"TIMESTAMP '{naive(at).isoformat(' ')}'" for at in span)
+        views = {
+            "ratecard_usage": f"FROM {everything} WHERE time >= {start} AND time < {end}",
+            "ratecard_reached": f'FROM ratecard_segments WHERE "start" < {end} AND "end" > {start}',
+        }
+        for name, query in views.items():
+            self._backend.con.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
     def _usage(self, files: Sequence[Path]) -> ir.Table:
         return self._backend.read_parquet(list(map(str, files)))
