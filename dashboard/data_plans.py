@@ -33,20 +33,16 @@ Stamp = tuple[int, int, datetime | None]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The state of usage and plans that a page shows. `until`: up to when usage is known; `first`, `last`: the UTC
-    days of the usage up to then, None where there is none; `sampled`: whether synthetic usage is in it."""
+    """The state of usage and plans that a page shows. `until`: up to when usage is known; `first`: when it begins,
+    None where there is none up to then; `sampled`: whether synthetic usage is in it; `asof`: the day that was asked
+    for, None for now."""
 
     usage: Stamp
     plans: tuple[Stamp, Stamp]
     until: datetime
-    first: date | None
-    last: date | None
+    first: datetime | None
     sampled: bool
-
-    @property
-    def day(self) -> date:
-        """The last UTC day of which usage is known."""
-        return (self.until - timedelta(microseconds=1)).date()
+    asof: date | None = None
 
     @property
     def has_usage(self) -> bool:
@@ -59,7 +55,7 @@ def seen(reader: Reader, asof: date | None = None) -> Seen:
         usage = (known_costing(connection), *_count_and_newest(connection, COSTING, "recorded_at"))
         budgets, scenarios = ((0, *_count_and_newest(connection, table, "set_at")) for table in (BUDGET, SCENARIO))
     extent = _extent(reader, usage, read.whole_hour(reader.now), end_of(asof))
-    return Seen(usage, (budgets, scenarios), *extent)
+    return Seen(usage, (budgets, scenarios), *extent, asof)
 
 
 def _count_and_newest(connection: Connection, table: Table, column: str) -> tuple[int, datetime | None]:
@@ -71,17 +67,15 @@ def _count_and_newest(connection: Connection, table: Table, column: str) -> tupl
 @kept
 def _extent(
     connection: Connection, _usage: Stamp, hour: datetime, end: datetime | None
-) -> tuple[datetime, date | None, date | None, bool]:
-    """`until`, `first`, `last` and `sampled` of a state; `hour`: the last whole one, `end`: of the as-of day."""
+) -> tuple[datetime, datetime | None, bool]:
+    """`until`, `first` and `sampled` of a state; `hour`: the last whole one, `end`: of the as-of day."""
     until = read.usage_until(connection, hour)
     if end is not None:
         until = min(until, end + timedelta(microseconds=1))
     inside = cells_of(connection, UsageView(until=until))
-    first, last = connection.execute(select(func.min(HOUR.c.minute), func.max(HOUR.c.minute)).where(inside)).one()
+    first = connection.execute(select(func.min(HOUR.c.minute)).where(inside)).scalar_one()
     sampled = bool(names(connection, ()).samples)
-    if first is None:
-        return until, None, None, sampled
-    return until, instant(first).date(), instant(last).date(), sampled
+    return until, None if first is None else instant(first), sampled
 
 
 @kept
@@ -118,8 +112,8 @@ def answer(connection: Connection, seen: Seen, question: Question) -> Answer:
 
 @kept
 def monthly(connection: Connection, seen: Seen) -> Answer:
-    """All usage of this month, against the monthly budget that all of it has."""
-    asked = projection.of_month(connection, f"{seen.day:%Y-%m}", seen.until)
+    """All usage of this month, against the monthly budget that all of it has, and in whose time zone the month is."""
+    asked = projection.of_month(connection, None, seen.until)
     return projection.answers(connection, asked, seen.until)[0]
 
 

@@ -71,6 +71,9 @@ def _of(y: alt.Y, name: str) -> alt.Y:
 
 def _now(drawn: Fan, palette: Palette, x: alt.X, highest: float) -> list[alt.Chart]:
     at = drawn.spent[-1].at
+    if at == drawn.start:
+        # It has not begun: what is known ends before it.
+        return []
     frame = pd.DataFrame({"at": [at], "label": ["Now" if drawn.is_live else f"Known to {day_of(at)}"]})
     rule = alt.Chart(frame).mark_rule(color=palette.faint, strokeDash=[2, 3])
     is_left = (at - drawn.start) * 4 < drawn.end - drawn.start

@@ -17,6 +17,8 @@ from db import meters
 from db.plans.impact import Impact
 
 MOST: Final = 8
+LAST: Final = 108
+"""So many at most, the smaller ones too."""
 MOST_PROJECTS: Final = 3
 
 
@@ -35,7 +37,7 @@ def feed(reader: Reader, seen: data_plans.Seen, since: datetime, until: datetime
         return
     st.html(table(ordered[:MOST], "Impact on your bill", asof))
     if len(ordered) > MOST:
-        rest = table(ordered[MOST : MOST + 100], "Impact on your bill, smaller ones", asof)
+        rest = markup.join([table(ordered[MOST:LAST], "Impact on your bill, smaller ones", asof), _more(ordered, LAST)])
         st.html(Html(f'<div class="rc"><details><summary>Smaller ones</summary>{rest}</details></div>'))
 
 
@@ -94,4 +96,13 @@ def on_card(reader: Reader, model: str, asof: date | None) -> None:
     found = data_plans.impacts_of(reader, seen, None, None, model)
     if found:
         st.html(markup.heading("Impact on your bill", "what each price change does at your mix of 30 days"))
-        st.html(table(found[:MOST], "Impact on your bill", asof, with_model=False))
+        shown = table(found[:MOST], "Impact on your bill", asof, with_model=False)
+        st.html(markup.join([shown, _more(found, MOST)]))
+
+
+def _more(found: Sequence[Impact], shown: int) -> Html:
+    """How many are not shown; nothing where all are."""
+    if len(found) <= shown:
+        return Html("")
+    told = Html(f"and {fmt.count(len(found) - shown)} more: <code>ratecard impact</code>")
+    return markup.paragraph(told, "small mute")

@@ -14,7 +14,8 @@ from dashboard.data import Reader
 from dashboard.data_plans import Seen
 from dashboard.markup import Column, Html, Text
 from dashboard.views import projection_filters
-from dashboard.views.projection_fan import is_over, likely, percent, period_name, short_day
+from dashboard.views.projection_fan import is_over, percent, period_name, short_day
+from dashboard.views.spend_figures import dollars, exact
 from db.errors import RatecardError, UsageError
 from db.meters import decimal_text
 from db.plans import facts
@@ -25,7 +26,6 @@ from db.plans.projection import Answer
 EVERYTHING: Final = "all"
 TAG: Final = "tag"
 WHOSE: Final = (EVERYTHING, *facts.SCOPES, TAG)
-_SAID: Final = "budget_said"
 
 
 def draw(reader: Reader, seen: Seen) -> None:
@@ -33,7 +33,7 @@ def draw(reader: Reader, seen: Seen) -> None:
     found = data_plans.standings(reader, seen)
     if found:
         st.html(markup.heading("Budgets", "bars: spent, and projected behind it"))
-        st.html(table(found))
+        st.html(table(found, seen.asof))
     else:
         st.html(markup.heading("Budgets"))
         st.html(markup.note(Html("<b>No budget yet.</b> Set one here, or with <code>ratecard budget set</code>.")))
@@ -43,7 +43,7 @@ def draw(reader: Reader, seen: Seen) -> None:
         _remove(reader, seen)
 
 
-def table(found: Sequence[Answer]) -> Html:
+def table(found: Sequence[Answer], asof: date | None) -> Html:
     """Where budgets stand."""
     columns = [
         Column("Budget"),
@@ -55,22 +55,22 @@ def table(found: Sequence[Answer]) -> Html:
         Column("Crossing"),
         Column("Unpriced", True, "requests without a price, which are in no amount"),
     ]
-    return markup.table(columns, [_row(each) for each in found], "Budgets")
+    return markup.table(columns, [_row(each, asof) for each in found], "Budgets")
 
 
-def _row(each: Answer) -> list[Text]:
+def _row(each: Answer, asof: date | None) -> list[Text]:
     budget, told = each.question.budget, each.projection
     if budget is None:
         return [""] * 8
     total = told.total if told is not None else None
-    link = markup.link(budget.name, "projection", {projection_filters.OF: projection_filters.budget_label(budget.name)})
+    link = projection_filters.budget_link(budget.name, asof)
     zone = budget.timezone
     ranged = markup.two_lines(money(total.median), f"{money(total.low80)} – {money(total.high80)}") if total else None
     return [
         markup.two_lines(link, str(budget.scope)),
         markup.two_lines(period_name(each.question.period), zone),
-        money(budget.limit_nano),
-        money(each.spent) if each.spent is not None else markup.span("unknown", "unknown"),
+        dollars(budget.limit_nano),
+        markup.span(dollars(each.spent), "unknown" if each.spent is None else "", exact(each.spent)),
         bar(each),
         ranged if ranged is not None else markup.span("unknown", "unknown", each.note or ""),
         _crossing(each),
@@ -87,7 +87,9 @@ def bar(each: Answer) -> Html:
     widths = [f'<i class="{kind}" style="width:{min(value, 1) * 100:.1f}%"></i>' for kind, value in
               (("ahead", ahead), ("", float(spent)))]  # fmt: skip
     is_bad = each.is_over or each.will_be_over
-    below = f"{percent(spent)} spent" + (f", {ahead:.0%} projected" if told is not None and not is_over(each) else "")
+    below = f"{percent(spent)} spent" + (
+        f", {percent(ahead)} projected" if told is not None and not is_over(each) else ""
+    )
     return Html(
         f'<span class="bar{" warn" if is_bad else ""}">{"".join(widths)}</span><span class="sub">{below}</span>'
     )
@@ -99,7 +101,7 @@ def _crossing(each: Answer) -> Text:
         return "–"
     if each.is_over and crossing.day is not None:
         return markup.span(f"crossed {short_day(crossing.day)}", "warn")
-    chance = f"{likely(crossing.probability)} chance"
+    chance = f"{percent(crossing.probability)} chance"
     if is_over(each):
         return "kept"
     return markup.two_lines(markup.span(short_day(crossing.day), "warn") if crossing.day else "not expected", chance)

@@ -1,20 +1,21 @@
 """The viewer's own bill on the Overview: this month, its projection against budgets, and what is wrong right now."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import streamlit as st
 
-from dashboard import data_plans, markup
+from dashboard import controls, data_plans, markup
 from dashboard import format as fmt
 from dashboard.charts.fan_points import money
 from dashboard.data import Reader
 from dashboard.data_plans import Seen
 from dashboard.markup import Html, Text
 from dashboard.views import projection_fan, projection_filters
-from dashboard.views.spend_figures import exact, share
-from dashboard.views.spend_filters import sample_tag
+from dashboard.views.spend_figures import dollars, exact
+from dashboard.views.spend_filters import CUSTOM, sample_tag
 from db.plans.alert_read import Told
+from db.plans.periods import moment
 from db.plans.projection import Answer
 
 ALERT_DAYS: Final = 7
@@ -35,34 +36,37 @@ def draw(reader: Reader, seen: Seen) -> None:
         tag = sample_tag() if seen.sampled else ""
         known = f"usage known up to {fmt.instant(seen.until)}"
         st.html(markup.heading("Your bill", markup.join([tag, known], " ") if tag else known, first=True))
-        st.html(markup.cards(cards(data_plans.monthly(reader, seen), data_plans.standings(reader, seen))))
+        st.html(markup.cards(cards(data_plans.monthly(reader, seen), data_plans.standings(reader, seen), seen.asof)))
     told = data_plans.alerts(reader, reader.now - timedelta(days=ALERT_DAYS), MOST_ALERTS)
     if told:
         st.html(markup.heading("Alerts", f"open ones, and those of {ALERT_DAYS} days"))
         st.html(alerts(reader, told))
 
 
-def cards(month: Answer, budgets: tuple[Answer, ...]) -> list[Card]:
+def cards(month: Answer, budgets: tuple[Answer, ...], asof: date | None) -> list[Card]:
     """This month, and the budget that is nearest to its limit."""
     name = f"{month.question.period.start:%B}"
     spent = _spent(month, name)
-    return [spent, _projected(month, name), _budget(budgets), _unpriced(month)]
+    return [spent, _projected(month, name, asof), _budget(budgets, asof), projection_fan.unpriced(month)]
 
 
 def _spent(month: Answer, name: str) -> Card:
-    link = markup.link("by model and project", "spend", {"period": "Month to date"})
+    period = month.question.period
+    last = moment(min(month.as_of, period.until), period.timezone).day
+    days = {"period": CUSTOM, "from": f"{period.start}", "to": f"{last}"}
+    link = markup.link("by model and project", "spend", days)
     if month.spent is None:
         return f"Spent in {name}", markup.span("unknown", "unknown"), "", "no request has a price"
     return (
         f"Spent in {name}",
-        markup.span(money(month.spent), "", exact(month.spent)),
+        markup.span(dollars(month.spent), "", exact(month.spent)),
         "in all" if projection_fan.is_over(month) else "so far",
         link,
     )
 
 
-def _projected(month: Answer, name: str) -> Card:
-    link = markup.link("Why, and what if", "projection", {"part": "Bridge"})
+def _projected(month: Answer, name: str, asof: date | None) -> Card:
+    link = markup.link("Why, and what if", "projection", controls.keep_asof(asof, part="Bridge"))
     if month.projection is None:
         return f"{name} in all", markup.span("unknown", "unknown"), "", month.note or ""
     total = month.projection.total
@@ -72,20 +76,20 @@ def _projected(month: Answer, name: str) -> Card:
     return f"{name} in all", money(total.median), "projected", markup.join([ranged, link])
 
 
-def _budget(budgets: tuple[Answer, ...]) -> Card:
+def _budget(budgets: tuple[Answer, ...], asof: date | None) -> Card:
     live = [each for each in budgets if not projection_fan.is_over(each)]
     if not live:
-        link = markup.link("Set one", "projection", {"part": "Budgets"})
+        link = markup.link("Set one", "projection", controls.keep_asof(asof, part="Budgets"))
         return "Budget", markup.span("none", "unknown"), "", link
     each = max(live, key=_pressure)
     budget, told = each.question.budget, each.projection
     name = budget.name if budget is not None else ""
-    link = markup.link(name, "projection", {projection_filters.OF: projection_filters.budget_label(name)})
+    link = projection_filters.budget_link(name, asof)
     label = f"Budget{f', tightest of {len(live)}' if len(live) > 1 else ''}"
     if told is None or told.crossing is None or budget is None or each.share is None:
         return label, markup.span("unknown", "unknown"), "", link
-    of = f"of {money(budget.limit_nano)} spent"
-    spent = f"{each.share:.0%}" if each.share.is_finite() else "over"
+    of = f"of {dollars(budget.limit_nano)} spent"
+    spent = projection_fan.percent(each.share) if each.share.is_finite() else dollars(each.spent)
     return label, markup.span(spent, "warn" if each.is_over or each.will_be_over else "good"), of, _chance(each, link)
 
 
@@ -101,17 +105,8 @@ def _chance(each: Answer, link: Html) -> Html:
     if each.is_over and crossing.day is not None:
         return markup.join([link, f": crossed on {projection_fan.short_day(crossing.day)}"])
     when = f" on {projection_fan.short_day(crossing.day)}" if crossing.day is not None else ""
-    likely = projection_fan.likely(crossing.probability)
-    return markup.join([link, f": {likely} chance to be passed{f', median{when}' if when else ''}"])
-
-
-def _unpriced(month: Answer) -> Card:
-    if not month.requests:
-        return "Unpriced", "–", "", "no request this month yet"
-    if not month.unpriced_requests:
-        return "Unpriced", markup.span("none", "good"), "", f"all of {fmt.plural(month.requests, 'request')} priced"
-    shown = markup.span(share(month.unpriced_requests, month.requests), "warn")
-    return "Unpriced", shown, "of requests", f"{fmt.plural(month.unpriced_requests, 'request')}, not in these amounts"
+    chance = projection_fan.percent(crossing.probability)
+    return markup.join([link, f": {chance} chance to be passed{f', median{when}' if when else ''}"])
 
 
 def alerts(reader: Reader, told: tuple[Told, ...]) -> Html:

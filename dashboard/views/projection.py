@@ -53,7 +53,9 @@ def _title(seen: Seen) -> Text:
 def _below(reader: Reader, seen: Seen) -> Text:
     if not seen.has_usage:
         return "What the month will cost, and why."
-    known = f"Usage is known up to {fmt.instant(seen.until)}, {fmt.ago(seen.until, reader.now)}."
+    # At a day of the past, more may be known since.
+    age = f", {fmt.ago(seen.until, reader.now)}" if seen.asof is None else ""
+    known = f"Usage is known up to {fmt.instant(seen.until)}{age}."
     return f"What the month will cost, why it differs from the last one, and what would change it. {known}"
 
 

@@ -1,6 +1,7 @@
 """What a period comes to: its figures, and the fan."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import streamlit as st
 
@@ -11,7 +12,7 @@ from dashboard.charts.fan_points import fan, money, top
 from dashboard.data import Reader
 from dashboard.data_plans import Seen
 from dashboard.markup import Html, Text
-from dashboard.views.spend_figures import exact, share
+from dashboard.views.spend_figures import dollars, exact, share
 from dashboard.views.spend_filters import sample_tag
 from db.plans.facts import Budget
 from db.plans.forecast import WINDOWS_FOR_95, Projection
@@ -26,9 +27,8 @@ def draw(reader: Reader, seen: Seen, answer: Answer) -> None:
     st.html(markup.cards(cards(answer)))
     told, question = answer.projection, answer.question
     if told is None or (not answer.requests and not told.total.high80):
-        st.html(
-            markup.note(answer.note or f"Nothing was spent in {period_name(question.period)}, and nothing is ahead.")
-        )
+        ahead = "" if is_over(answer) else ", and nothing is ahead"
+        st.html(markup.note(answer.note or f"Nothing was spent in {period_name(question.period)}{ahead}."))
         return
     running = data_plans.running(reader, seen, question.scope, question.period)
     here = moment(answer.as_of, question.period.timezone)
@@ -51,7 +51,7 @@ def _notes(answer: Answer) -> None:
 
 def cards(answer: Answer) -> list[Card]:
     """The figures of an answer, each with where it comes from."""
-    return [_spent(answer), _projected(answer), _budget(answer), _crossing(answer), _unpriced(answer)]
+    return [_spent(answer), _projected(answer), _budget(answer), _crossing(answer), unpriced(answer)]
 
 
 def _unknown(text: str = fmt.UNKNOWN) -> Html:
@@ -64,7 +64,7 @@ def _spent(answer: Answer) -> Card:
     until = "nothing yet" if end <= answer.question.period.since else f"exact, up to {fmt.instant(end)}"
     if answer.spent is None:
         return label, _unknown(), "", "none of its requests has a price"
-    return label, markup.span(money(answer.spent), "", exact(answer.spent)), "", until
+    return label, markup.span(dollars(answer.spent), "", exact(answer.spent)), "", until
 
 
 def _projected(answer: Answer) -> Card:
@@ -87,6 +87,8 @@ def too_short(told: Projection) -> str:
     """Why there is no 95% range."""
     ahead = max(1, len(told.path))
     needed = max(ahead + WINDOWS_FOR_95 + 1, 2 * ahead)
+    if told.history >= needed:
+        return "no 95% range: too few past days are like these"
     return f"no 95% range: {fmt.plural(told.history, 'day')} of history, it takes {needed}"
 
 
@@ -97,14 +99,10 @@ def _budget(answer: Answer) -> Card:
     spent, told = answer.share, answer.projection
     parts = [f"{percent(spent)} spent"] if spent is not None and spent.is_finite() else []
     if told is not None and not is_over(answer) and budget.limit_nano:
-        parts.append(f"{told.total.median / budget.limit_nano:.0%} projected")
+        parts.append(f"{percent(told.total.median / budget.limit_nano)} projected")
     per = f"a {budget.kind}" if budget.start is None else "in all"
-    return "Budget", money(budget.limit_nano), per, markup.join([budget.name, ": ", ", ".join(parts)])
-
-
-def percent(value: object) -> str:
-    """A share as whole percent."""
-    return f"{value:.0%}"
+    below = f"{budget.name}: {', '.join(parts)}" if parts else budget.name
+    return "Budget", dollars(budget.limit_nano), per, below
 
 
 def _crossing(answer: Answer) -> Card:
@@ -115,17 +113,17 @@ def _crossing(answer: Answer) -> Card:
         return "Crossed", markup.span(short_day(crossing.day), "warn"), "", "the limit is behind"
     if is_over(answer):
         return "Crossing", markup.span("never", "good"), "", "the limit was kept"
-    chance = f"{likely(crossing.probability)} chance that the total passes it"
+    chance = f"{percent(crossing.probability)} chance that the total passes it"
     if crossing.day is None:
         return "Crossing", markup.span("not expected", "good"), "", chance
     return "Crossing", markup.span(short_day(crossing.day), "warn"), "median", chance
 
 
-def likely(probability: float) -> str:
-    """A chance in percent that says 0% and 100% only of what is certain."""
-    if 0 < probability < 0.01:
+def percent(share: float | Decimal) -> str:
+    """A share or a chance in whole percent that says 0% and 100% only of nothing and of all."""
+    if 0 < share < 0.01:
         return "under 1%"
-    return "over 99%" if 0.99 < probability < 1 else f"{probability:.0%}"
+    return "over 99%" if 0.99 < share < 1 else f"{share:.0%}"
 
 
 def error(told: Projection) -> str:
@@ -137,9 +135,10 @@ def error(told: Projection) -> str:
     return f"error of the method: ±{found.median_error_percent:.0f}%, median of {tries}"
 
 
-def _unpriced(answer: Answer) -> Card:
+def unpriced(answer: Answer) -> Card:
+    """The requests whose cost is in none of the figures."""
     if not answer.requests:
-        return "Unpriced", "–", "", "no request yet"
+        return "Unpriced", "–", "", "no request" if is_over(answer) else "no request yet"
     if not answer.unpriced_requests:
         return "Unpriced", markup.span("none", "good"), "", f"all of {fmt.plural(answer.requests, 'request')} priced"
     shown = markup.span(share(answer.unpriced_requests, answer.requests), "warn")

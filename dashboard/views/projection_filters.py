@@ -1,16 +1,18 @@
 """What the Projection page is asked: whose spend, in which month. All of it is in the URL."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import streamlit as st
 
-from dashboard import data_plans
+from dashboard import controls, data_plans, markup
 from dashboard.data import Reader
 from dashboard.data_plans import Seen
+from dashboard.markup import Html
 from db.plans import projection
 from db.plans.facts import ALL, Budget, Scope
-from db.plans.periods import Kind, month
+from db.plans.periods import Kind, moment, month, zone_of
 from db.plans.projection import Question
 
 OF: Final = "of"
@@ -33,6 +35,11 @@ def budget_label(name: str) -> str:
     return f"Budget {name}"
 
 
+def budget_link(name: str, asof: date | None) -> Html:
+    """A link to the projection against a budget."""
+    return markup.link(name, "projection", controls.keep_asof(asof, **{OF: budget_label(name)}))
+
+
 def show_next(name: str) -> None:
     """Have the page show a budget when it is drawn anew."""
     st.session_state[_NEXT] = budget_label(name)
@@ -53,33 +60,33 @@ def choose(reader: Reader, seen: Seen) -> Question:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox("Of", list(there), key=OF, bind="query-params", width=340) or EVERYTHING
         chosen = there.get(label, Choice(EVERYTHING))
-        is_monthly = chosen.budget is None or chosen.budget.kind is Kind.MONTH
+        budget = chosen.budget or _monthly_budget(reader, seen, chosen.scope)
+        zone = budget.timezone if budget is not None else "UTC"
+        is_monthly = budget is None or budget.kind is Kind.MONTH
+        there_are = months(seen, zone)
         text = st.selectbox(
             "Month",
-            months(seen),
+            there_are,
             key=MONTH,
             bind="query-params",
             width=150,
             disabled=not is_monthly,
             help=None if is_monthly else "This budget has a period of its own.",
         )
-    return question(reader, seen, chosen, text)
+    text = text or there_are[0]
+    return projection.of_budget(budget, seen.until, text) if budget else Question(chosen.scope, month(text, zone))
 
 
-def question(reader: Reader, seen: Seen, chosen: Choice, text: str | None) -> Question:
-    """A choice in a month; without a budget of its own it is held against the least monthly one of its scope."""
-    if chosen.budget is not None:
-        return projection.of_budget(chosen.budget, seen.until, text)
-    own = [each for each in data_plans.budgets(reader, seen) if each.scope == chosen.scope and each.kind is Kind.MONTH]
-    budget = min(own, key=lambda each: each.limit_usd, default=None)
-    zone = budget.timezone if budget is not None else "UTC"
-    return Question(chosen.scope, month(text or f"{seen.day:%Y-%m}", zone), budget)
+def _monthly_budget(reader: Reader, seen: Seen, scope: Scope) -> Budget | None:
+    """What a scope without a budget of its own is held against: the least monthly one of it."""
+    own = [each for each in data_plans.budgets(reader, seen) if each.scope == scope and each.kind is Kind.MONTH]
+    return min(own, key=lambda each: each.limit_usd, default=None)
 
 
-def months(seen: Seen) -> list[str]:
-    """This month, then those before it with usage, newest first."""
-    now = seen.day
-    first = min(seen.first or now, now)
+def months(seen: Seen, zone: str) -> list[str]:
+    """This month as it is in the zone, then those before it from the first usage on, newest first."""
+    now = moment(seen.until, zone).day
+    first = min(seen.first.astimezone(zone_of(zone)).date(), now) if seen.first is not None else now
     count = (now.year - first.year) * 12 + now.month - first.month + 1
     newest = now.year * 12 + now.month - 1
     return [f"{place // 12:04}-{place % 12 + 1:02}" for place in range(newest, newest - count, -1)]

@@ -1,6 +1,7 @@
 """Building a what-if: its moves, volume and cache rate are in the URL, so that a link shows it; saving one by name."""
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from html import escape
 from typing import Final
@@ -8,11 +9,12 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard import data_plans, markup, plan_writer
+from dashboard import controls, data_plans, markup, plan_writer
 from dashboard.data import Reader
 from dashboard.data_plans import Seen
 from dashboard.markup import Html, Text
 from db.errors import RatecardError, UsageError
+from db.meters import decimal_text
 from db.plans.scenario import Scenario, parse_move
 
 MOVES, VOLUME, CACHE = "moves", "volume", "cache"
@@ -36,13 +38,14 @@ def draw(reader: Reader, seen: Seen) -> Scenario | None:
         )
         cache = st.number_input(
             "Cache rate, %",
-            0,
-            100,
+            0.0,
+            100.0,
             None,
-            5,
+            5.0,
             key=CACHE,
             bind="query-params",
             width=170,
+            format="%g",
             placeholder="as it is",
             help="The share of the input that is read from cache, of what is not written to one.",
         )
@@ -56,11 +59,16 @@ def draw(reader: Reader, seen: Seen) -> Scenario | None:
     return made
 
 
-def built(name: str, moves: Sequence[str], volume: float, cache: int | None) -> Scenario | None:
+def built(name: str, moves: Sequence[str], volume: float, cache: float | None) -> Scenario | None:
     """The scenario of these controls; None where it changes nothing. Raises UsageError for a move that is none."""
-    rate = Decimal(cache) / 100 if cache is not None else None
-    made = Scenario(name, tuple(map(parse_move, moves)), Decimal(str(round(volume, 4))), rate)
+    rate = _decimal(cache) / 100 if cache is not None else None
+    made = Scenario(name, tuple(map(parse_move, moves)), _decimal(volume), rate)
     return made if made.moves or made.volume != 1 or rate is not None else None
+
+
+def _decimal(number: float) -> Decimal:
+    """As it was typed."""
+    return Decimal(str(round(number, 4)))
 
 
 def _add_move(reader: Reader, seen: Seen) -> None:
@@ -128,9 +136,10 @@ def remove(reader: Reader, seen: Seen) -> None:
             st.rerun()
 
 
-def link(text: Text, moves: Sequence[str], volume: Decimal = Decimal(1), cache: Decimal | None = None) -> Html:
+def link(text: Text, made: Scenario, asof: date | None) -> Html:
     """A link that shows a scenario in the controls."""
-    pairs = [("part", "Scenarios"), *((MOVES, move) for move in moves)]
-    pairs += [(VOLUME, str(volume))] if volume != 1 else []
-    pairs += [(CACHE, str(int(cache * 100)))] if cache is not None else []
+    pairs = [("part", "Scenarios"), *((MOVES, str(move)) for move in made.moves)]
+    pairs += [(VOLUME, decimal_text(made.volume))] if made.volume != 1 else []
+    pairs += [(CACHE, decimal_text(made.cache_rate * 100))] if made.cache_rate is not None else []
+    pairs += [(controls.ASOF, asof.isoformat())] if asof is not None else []
     return Html(f'<a href="projection?{escape(urlencode(pairs))}" target="_self">{markup.html(text)}</a>')

@@ -1,7 +1,7 @@
 """What-ifs side by side: over past usage, re-costed, and over this month as it is projected; and what would save."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import streamlit as st
@@ -17,9 +17,9 @@ from dashboard.views.spend_figures import exact, share, signed
 from db.errors import RatecardError
 from db.meters import decimal_text
 from db.plans.forecast import Range
-from db.plans.scenario import Outcome, Scenario
+from db.plans.scenario import Outcome, Scenario, parse_move
 from db.plans.suggest import Suggestion
-from db.plans.what_if import Told, scaled
+from db.plans.what_if import scaled
 
 DAYS: Final = 30
 MOST_SAVED: Final = 6
@@ -53,15 +53,14 @@ def _compare(reader: Reader, seen: Seen, shown: Sequence[Scenario]) -> None:
     ahead = data_plans.monthly(reader, seen)
     total = ahead.projection.total if ahead.projection is not None else None
     rows: list[list[Text]] = []
-    told: Told | None = None
     for scenario in shown:
         try:
-            told = data_plans.recosted(reader, seen, scenario, since, seen.until)
+            found = data_plans.recosted(reader, seen, scenario, since, seen.until).whole
         except RatecardError as error:
             st.html(markup.problem(f"{scenario.name}: {error}"))
             continue
-        rows.append(_row(scenario, told.whole, total))
-    if told is None:
+        rows.append(_row(scenario, found, total, seen.asof))
+    if not rows:
         return
     st.html(markup.heading("Side by side", f"usage of {DAYS} days up to {fmt.instant(seen.until)}, all of it"))
     st.html(table([_baseline(reader, seen, total), *rows]))
@@ -91,9 +90,10 @@ def _baseline(reader: Reader, seen: Seen, total: Range | None) -> list[Text]:
     as_it_is = data_plans.recosted(
         reader, seen, Scenario("as it is"), seen.until - timedelta(days=DAYS), seen.until
     ).whole
+    is_known = as_it_is.compared or not as_it_is.requests
     return [
         Html("<b>As it is</b>"),
-        _money(as_it_is.actual),
+        _money(as_it_is.actual) if is_known else markup.span("unknown", "unknown", "no request has a price"),
         "–",
         "–",
         share(as_it_is.unpriced, as_it_is.requests),
@@ -101,9 +101,8 @@ def _baseline(reader: Reader, seen: Seen, total: Range | None) -> list[Text]:
     ]
 
 
-def _row(scenario: Scenario, found: Outcome, total: Range | None) -> list[Text]:
-    moves = [str(move) for move in scenario.moves]
-    name = scenario_form.link(scenario.name, moves, scenario.volume, scenario.cache_rate)
+def _row(scenario: Scenario, found: Outcome, total: Range | None, asof: date | None) -> list[Text]:
+    name = scenario_form.link(scenario.name, scenario, asof)
     ratio = found.ratio
     unknown = markup.span("unknown", "unknown", "no request has a price on both sides")
     if not found.compared:
@@ -161,10 +160,10 @@ def _suggestions(reader: Reader, seen: Seen) -> None:
         told = "No other endpoint of a model that you use is cheaper at your mix and known to be no worse."
         st.html(markup.note(told))
         return
-    st.html(suggested(found[:MOST_SUGGESTED]))
+    st.html(suggested(found[:MOST_SUGGESTED], seen.asof))
 
 
-def suggested(found: Sequence[Suggestion]) -> Html:
+def suggested(found: Sequence[Suggestion], asof: date | None) -> Html:
     """Suggestions, a line each, with a link that tries it."""
     columns = [
         Column("From"),
@@ -184,7 +183,7 @@ def suggested(found: Sequence[Suggestion]) -> Html:
             ),
             ", ".join(each.checked) or "–",
             markup.span(", ".join(each.unknown), "mute") if each.unknown else "–",
-            scenario_form.link("Try it", [each.move]),
+            scenario_form.link("Try it", Scenario("", (parse_move(each.move),)), asof),
         ]
         for each in found
     ]

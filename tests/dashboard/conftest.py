@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -56,6 +57,22 @@ def run() -> Run:
         return test.run()
 
     return run_page
+
+
+Build = Callable[..., str]
+
+
+@pytest.fixture(name="planned")
+def planned_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """Make the database of plans that this process reads; it takes what `planned.build` takes."""
+
+    def make(**given: Any) -> str:
+        url = f"sqlite:///{tmp_path / 'planned.db'}"
+        planned.build(url, **given).dispose()
+        monkeypatch.setenv("RATECARD_DATABASE_URL", url)
+        return url
+
+    return make
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A small ledger with the usage of weeks, to project from: what the tests of plans look at."""
 
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Engine
@@ -23,14 +24,30 @@ MOVE = "author/b@openrouter -> author/a@openrouter: 50%"
 NOW = START + timedelta(days=DAYS)
 
 
-def build(url: str, *, budget: bool = False, days: int = DAYS, priced: bool = True, sample: bool = False) -> Engine:
-    """A ledger and so many days of usage up to the as-of day: $7 to $13 a day, the fourth day of each week dear."""
+def build(
+    url: str,
+    *,
+    budget: bool = False,
+    days: int = DAYS,
+    priced: bool = True,
+    sample: bool = False,
+    cells: Sequence[Cell] | None = None,
+    budgets: Sequence[Budget] = (),
+) -> Engine:
+    """A ledger and so many days of usage up to the as-of day: $7 to $13 a day, the fourth day of each week dear.
+
+    `cells`: other usage instead of it.
+    """
     engine = open_engine(url)
     migrate(engine)
     prices = two_models(engine)
-    cells = [cell for number in range(DAYS - days, DAYS) for cell in _day(number, prices, priced=priced)]
+    if cells is None:
+        cells = [cell for number in range(DAYS - days, DAYS) for cell in _day(number, prices, priced=priced)]
     if cells:
         Book(engine).add(cells, NOW, sample=sample)
+    with writing(engine) as connection:
+        for each in budgets:
+            store.set_budget(connection, each, NOW)
     if budget:
         hostile = Budget(HOSTILE.splitlines()[0], Decimal(100), scope=Scope("project", "search"))
         scenario = Scenario(HOSTILE.splitlines()[0], volume=Decimal(2))
@@ -55,6 +72,13 @@ def _day(number: int, prices: dict[str, int], *, priced: bool) -> list[Cell]:
              price_id=prices["b20"]),
         Cell(hour, {"prompt": 10}, None, label=CHAT, requests=1, model="no/price"),
     ]  # fmt: skip
+
+
+def spent(at: str, usd: Decimal | str | None, label: Label = SEARCH, requests: int = 1) -> Cell:
+    """What was spent in a UTC hour, written like 2026-03-29T01; None is without a price."""
+    hour = (datetime.fromisoformat(f"{at}:00:00+00:00") - START) / timedelta(hours=1)
+    nano = None if usd is None else int(Decimal(usd) * USD)
+    return Cell(hour, {"prompt": 1_000}, nano, label=label, requests=requests)
 
 
 def day(text: str) -> date:

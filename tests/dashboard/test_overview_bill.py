@@ -1,33 +1,12 @@
 """The viewer's own bill on the Overview, and what price changes do to it."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import pytest
-
 from db.engine import open_engine, writing
 from db.plans import outbox
 from db.plans.alerts import Alert, Decision, Kind
-from tests.dashboard.conftest import Run
+from tests.dashboard.conftest import Build, Run
 from tests.dashboard.market import HOSTILE
-from tests.dashboard.planned import ASOF, NOW, build
+from tests.dashboard.planned import ASOF, NOW
 from tests.dashboard.test_pages import plain, told
-
-Build = Callable[..., str]
-
-
-@pytest.fixture
-def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
-    """Make the database that this process reads."""
-
-    def make(**given: Any) -> str:
-        url = f"sqlite:///{tmp_path / 'planned.db'}"
-        build(url, **given).dispose()
-        monkeypatch.setenv("RATECARD_DATABASE_URL", url)
-        return url
-
-    return make
 
 
 def test_this_month_stands_beside_its_projection_and_the_tightest_budget(planned: Build, run: Run) -> None:

@@ -1,9 +1,7 @@
 """The Projection page in each of its states, without a browser."""
 
 import re
-from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,24 +13,9 @@ from db.errors import UsageError
 from db.plans import read
 from db.plans.facts import Budget, Scope
 from db.plans.periods import Kind
-from tests.dashboard.conftest import Run
-from tests.dashboard.planned import ASOF, MOVE, build, day
+from tests.dashboard.conftest import Build, Run
+from tests.dashboard.planned import ASOF, MOVE, day
 from tests.dashboard.test_pages import plain, told
-
-Build = Callable[..., str]
-
-
-@pytest.fixture
-def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
-    """Make the database that this process reads."""
-
-    def make(**given: Any) -> str:
-        url = f"sqlite:///{tmp_path / 'planned.db'}"
-        build(url, **given).dispose()
-        monkeypatch.setenv("RATECARD_DATABASE_URL", url)
-        return url
-
-    return make
 
 
 def open_page(run: Run, **parameters: str | list[str]) -> AppTest:
@@ -124,6 +107,19 @@ def test_a_month_without_usage_is_a_sensible_page(planned: Build, run: Run) -> N
     assert "No usage yet" in text
 
 
+def test_a_budget_whose_period_is_ahead_is_projected(planned: Build, run: Run) -> None:
+    ahead = Budget("april", Decimal(500), Kind.CUSTOM, start=day("2026-04-01"), end=day("2026-05-01"))
+    planned(budgets=[ahead])
+    test = open_page(run, of="Budget april")
+
+    text = plain(test)
+    assert "Spent so far $0.00 nothing yet" in text
+    assert "On course to stay within the budget of 1 Apr 2026 to 30 Apr 2026" in text
+    assert "Budget $500.00 in all april: 0% spent" in text
+    [chart] = test.get("vega_lite_chart")
+    assert 'strokeDash": [2, 3]' not in chart.proto.spec
+
+
 def test_sample_usage_is_marked(planned: Build, run: Run) -> None:
     planned(sample=True)
 
@@ -137,6 +133,7 @@ def test_the_bridge_from_last_month_to_the_projection_sums_exactly(planned: Buil
     text = plain(test)
     assert "February 2026, projected: $" in text
     assert "less than January 2026" in text
+    assert "January 2026: 6.2% unpriced · February 2026: 6.2% unpriced" in text
     table = text[text.index("Exact sums") : text.index("By model")].replace("−", "-")
     numbers = [Decimal(each) for each in re.findall(r"-?[\d,]+\.\d{9}", table.replace(",", ""))]
     before, *parts, after, difference = numbers
@@ -152,6 +149,9 @@ def test_a_bridge_takes_days_and_says_what_is_no_period(planned: Build, run: Run
     text = plain(open_page(run, part="Bridge", a="2026-01-05..2026-01-12", b="2026-02"))
     assert "February 2026 so far" in text
     assert "5 Jan 2026 to 11 Jan 2026" in text
+    text = plain(open_page(run, part="Bridge", a="2026-01", b="2026-03"))
+    assert "March 2026 is ahead. Usage is known up to 19 Feb 2026 00:00 UTC." in text
+    assert "Exact sums" not in text
     assert "is no month. Write it like 2026-01." in plain(open_page(run, part="Bridge", a="soon"))
 
 
