@@ -40,6 +40,10 @@ SLICE_ROWS: Final = 2_500_000
 """Requests that DuckDB sums at once: their cells take some 100 MB at most."""
 
 
+_SUMS: Final = "FORMAT parquet, PARQUET_VERSION V2, DICTIONARY_SIZE_LIMIT 100"
+"""Sums repeat too little for a dictionary."""
+
+
 class Engine(Protocol):
     """Runs the costing expression over Parquet files of one import, which have the same columns."""
 
@@ -107,7 +111,8 @@ class DuckDB:
             if not query:
                 usage, segments = self._backend.table("ratecard_usage"), self._backend.table("ratecard_reached")
                 query = ibis.to_sql(costed(rolled_up(usage, segments, pricing.grid), rates), dialect="duckdb")
-            self._backend.con.sql(query).write_parquet(str(into / f"{number:06}.parquet"))
+            file = str(into / f"{number:06}.parquet").replace("'", "''")
+            self._backend.con.execute(f"COPY ({query}) TO '{file}' ({_SUMS})")
 
     def _slice(self, everything: str, span: Span) -> None:
         """Show the expression one slice. Of the segments too: it compares each request with all that its name has."""

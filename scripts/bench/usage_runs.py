@@ -68,6 +68,7 @@ def imported(log: str, ledger: str, home: str) -> dict[str, float]:
 
     vars(job)["load"] = marked
     gc.freeze()  # as the verb does
+    gc.set_threshold(50_000)
     started = clocks()
     wanted = Wanted("generic", parse_mapping(",".join(f"{name}={name}" for name in COLUMNS)))
     came_to = job.import_usage(engine, Costing(home=Path(home)), [Path(log)], wanted, datetime.now(UTC))

@@ -68,7 +68,9 @@ def run(files: Sequence[Path], wanted: "Wanted") -> "Imported":
     from db.settings import load
     from db.usage.engine import Costing
 
-    gc.freeze()  # the modules stay: to look through them at each collection takes a tenth of an import's time
+    # The modules stay, and an import makes many small things that stay too: look for garbage less often.
+    gc.freeze()
+    gc.set_threshold(50_000)
     with writable() as engine, _bar() as progress:
         return import_usage(engine, load(Costing), files, wanted, utc_now(), progress)
 
