@@ -68,11 +68,21 @@ def run(files: Sequence[Path], wanted: "Wanted") -> "Imported":
     from db.settings import load
     from db.usage.engine import Costing
 
-    # The modules stay, and an import makes many small things that stay too: look for garbage less often.
+    with writable() as engine, _bar() as progress, _seldom_collecting():
+        return import_usage(engine, load(Costing), files, wanted, utc_now(), progress)
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Modules stay, and an import makes many small things that stay too: look for garbage less often."""
+    before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000)
-    with writable() as engine, _bar() as progress:
-        return import_usage(engine, load(Costing), files, wanted, utc_now(), progress)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _wanted(

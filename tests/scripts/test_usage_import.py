@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from tests.collector.bodies import model
 from tests.scripts import recordings
-from tests.scripts.conftest import Verb, program
+from tests.scripts.conftest import Verb, program, run_program
 from tests.scripts.databases import dump
 from tests.scripts.test_recorded import Loaded, copied, home_environment, loaded  # noqa: F401  # a fixture
 
@@ -150,6 +150,17 @@ def held(home: Path, url: str) -> tuple[Counter[str], list[Any], dict[str, int]]
             found.update(map(repr, pq.read_table(file).to_pylist()))
     assert sorted(each.name for each in (home / "usage").iterdir() if not each.name.startswith(".")) == sorted(folders)
     return found, sums, sizes
+
+
+def test_a_program_of_its_own_says_no_more_than_its_result(tmp_path: Path) -> None:
+    """At its end too, where libraries tell of what was not taken down."""
+    ran = run_program(
+        "usage", "import", log(tmp_path / "log.csv", 10), *LOG_MAP, cwd=tmp_path, RATECARD_HOME=str(tmp_path)
+    )
+
+    assert ran.code == 0
+    assert [line[:30] for line in ran.err.splitlines()] == ["10 requests have no price:", f"  10 of {HERMES}"[:30]]
+    assert (ran.json()["imported"], ran.json()["unpriced"]) == (10, 10)
 
 
 KILLS_EACH = 5
